@@ -1,0 +1,239 @@
+"""`manifest.json`: what an artifact is, what it was made from, how good it is, and which bytes belong to it.
+
+Training makes a `Draft`; `models.store` gives it a version and the list of its files when it publishes, and from then
+on it is a `Manifest`. Both are values: equal manifests encode to equal bytes, and ``decode(encode(m)) == m``.
+"""
+
+import datetime as dt
+import math
+from typing import Annotated
+
+import msgspec
+
+from models.errors import ManifestInvalid
+from models.typing import Json, JsonObject
+
+PROTOCOL = 1
+"""Number of the manifest's schema; a reader refuses every other number.
+
+To change the schema: raise the number, keep the structs of the old number in ``models/manifest_v<old>.py`` with a
+function that turns them into the new ones, let `decode` choose by the number, and add a manifest written under the old
+number to the tests. A field that is only added still needs a new number, because unknown fields are refused.
+"""
+
+MANIFEST_NAME = "manifest.json"
+"""File name of the manifest inside an artifact; it is the one file that does not list itself."""
+
+ModelName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+"""``<variant>_<task>``. Also a folder and a part of a URL, hence the narrow alphabet."""
+
+Version = Annotated[str, msgspec.Meta(pattern=r"^v[0-9]{6}\Z")]
+"""``v000012``. Order comes from the number, never from a clock."""
+
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=-]{0,95}\Z")]
+"""A plain file name: artifacts are flat, so no separator, no dot at the start."""
+
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+"""A SHA-256 digest in lower-case hexadecimal."""
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+UtcTime = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+
+
+class FeatureEntryStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One feature as the catalogue declared it when the model was fitted: the JSON twin of `FeatureEntry`.
+
+    ``lookback`` counts bars, the as-of bar included; ``digest`` is the feature's digest in the catalogue.
+    """
+
+    name: str
+    family: str
+    unit: str
+    lookback: Positive
+    needs: tuple[str, ...]
+    formula: str
+    digest: str
+
+
+class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One out-of-sample score. ``ci95`` is None where no interval can be given; ``n`` counts the scored rows."""
+
+    metric: str
+    value: float
+    ci95: tuple[float, float] | None
+    n: Count
+    baseline: str
+    verdict: str
+
+
+class TierManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One fitted predictor.
+
+    Attributes
+    ----------
+    tier : int
+        Bars of history that it needs.
+    features : tuple of FeatureEntryStruct
+        Its input columns, in order.
+    weights : str
+        Name of the file that holds its weights.
+    parameters : JSON object
+        What the estimator was fitted with.
+    head : JSON object
+        What turns its raw output into the answer: calibration, conformal quantiles, scale coefficients.
+    scores : tuple of Score
+        Out-of-sample scores against the baselines; the first is the one that the answer's envelope shows.
+
+    """
+
+    tier: Positive
+    features: tuple[FeatureEntryStruct, ...]
+    weights: FileName
+    parameters: JsonObject
+    head: JsonObject
+    scores: tuple[Score, ...]
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is predicted. ``horizon`` counts exchange sessions after the as-of bar."""
+
+    name: str
+    definition: str
+    horizon: Positive
+
+
+class LeakCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Result of one leak check of the training run."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class GateVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the promotion gate let the version through, and why."""
+
+    promoted: bool
+    reason: str
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of the artifact: name, bytes, digest."""
+
+    path: FileName
+    size: Count
+    sha256: Sha256
+
+
+class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that training knows: a manifest that has no version and no files yet.
+
+    Attributes
+    ----------
+    created : datetime
+        With time zone; UTC.
+    git_commit : str or None
+        None where the code ran outside a checkout.
+    libraries : dict of str to str
+        Distribution name to version, for the libraries that made the weights.
+    first_date, last_date : date
+        Sessions of the first and the last training row.
+    rows : int
+        Training rows, all symbols together.
+    data_fingerprint : str
+        SHA-256 over the training bars.
+
+    """
+
+    protocol: int
+    model: ModelName
+    task: str
+    family: str
+    created: UtcTime
+    git_commit: str | None
+    libraries: dict[str, str]
+    symbols: tuple[str, ...]
+    first_date: dt.date
+    last_date: dt.date
+    rows: Count
+    data_fingerprint: Sha256
+    target: Target
+    seed: int
+    tiers: Annotated[tuple[TierManifest, ...], msgspec.Meta(min_length=1)]
+    checks: tuple[LeakCheck, ...]
+    gate: GateVerdict
+
+    def published(self, version: str, files: tuple[FileEntry, ...]) -> "Manifest":
+        """Return the manifest that this draft becomes under a version, with its files."""
+        fields = {name: getattr(self, name) for name in Draft.__struct_fields__}
+        return Manifest(**fields, version=version, files=files)
+
+
+class Manifest(Draft, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A draft that was published: with its version and every file that belongs to it, the manifest itself excepted."""
+
+    version: Version
+    files: tuple[FileEntry, ...]
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    protocol: int
+
+
+def encode(manifest: Draft) -> bytes:
+    """Return the manifest as JSON, indented, with a newline at the end.
+
+    Raises
+    ------
+    ManifestInvalid
+        A value that JSON has no word for (NaN, infinity), or a field against its rule: whatever `decode` would refuse.
+
+    """
+    try:
+        plain = msgspec.to_builtins(manifest)
+        # msgspec writes NaN as null, and a null skill would read as "not measured".
+        if fault := _not_finite(plain, "$"):
+            message = f"manifest of {manifest.model}: expected finite numbers, found {fault}; leave it out or fix it"
+            raise ManifestInvalid(message)
+        msgspec.convert(plain, type(manifest))
+        return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        message = f"manifest of {manifest.model} can't be written: {error}; correct the field that is named"
+        raise ManifestInvalid(message) from error
+
+
+def decode(data: bytes) -> Manifest:
+    """Read a manifest strictly: unknown fields, wrong types and other protocols are refused.
+
+    Raises
+    ------
+    ManifestInvalid
+        Naming the field, or the protocol found and the one expected.
+
+    """
+    try:
+        numbered = msgspec.json.decode(data, type=_Numbered)
+        if numbered.protocol != PROTOCOL:
+            message = (
+                f"{MANIFEST_NAME}: expected protocol {PROTOCOL}, found {numbered.protocol}; "
+                f"serve it with the release that wrote it, or train again"
+            )
+            raise ManifestInvalid(message)
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        message = f"{MANIFEST_NAME} is not a manifest of protocol {PROTOCOL}: {error}; train and publish again"
+        raise ManifestInvalid(message) from error
+
+
+def _not_finite(value: Json, where: str) -> str | None:
+    """Name the first number that JSON can't hold, or None."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{value} at {where}"
+    if isinstance(value, dict):
+        parts = [(f"{where}.{key}", part) for key, part in value.items()]
+    elif isinstance(value, list | tuple):
+        parts = [(f"{where}[{i}]", part) for i, part in enumerate(value)]
+    else:
+        return None
+    return next((fault for place, part in parts if (fault := _not_finite(part, place))), None)
