@@ -1,0 +1,225 @@
+"""`Series`: base series of one run of bars, each computed when first asked for and then kept for the pass."""
+
+from collections.abc import Callable
+from typing import overload
+
+import numpy as np
+
+from feature_mapper import volatility
+from feature_mapper.bars import Bars
+from feature_mapper.typing import DateArray, FloatArray
+from feature_mapper.windows import RESOLUTION, TINY, Holder, Line, held
+
+
+class _base:  # noqa: N801  used as a decorator, like property
+    """A base series: a function of the bars, read as a `Line`, computed once (and without the lock of cached_property)."""
+
+    def __init__(self, compute: Callable[["Series"], FloatArray]) -> None:
+        self.compute = compute
+        self.name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, series: None, owner: type) -> "_base": ...
+    @overload
+    def __get__(self, series: "Series", owner: type) -> Line: ...
+    def __get__(self, series: "Series | None", owner: type) -> "Line | _base":
+        if series is None:
+            return self
+        line = series.__dict__[self.name] = Line(self.compute(series))
+        return line
+
+
+class Series(Holder):
+    """The last ``length`` bars of a run as base series.
+
+    Each base series is aligned at its last value: a series of changes is one value shorter than the bars. Columns are
+    copied, because a slice of a table may be strided or unaligned, and sums over such memory may differ in bits.
+    """
+
+    def __init__(self, bars: Bars, length: int) -> None:
+        super().__init__()
+        self._bars = bars
+        self._start = max(0, len(bars) - length)
+
+    def _column(self, values: FloatArray) -> FloatArray:
+        return np.array(values[self._start :], dtype=np.float64, order="C")
+
+    @property
+    def dates(self) -> DateArray:
+        """Session days of the bars."""
+        dates = self._bars.date
+        if dates is None:
+            raise ValueError("expected bars with dates, found none; ask for calendar features only where there are")
+        return dates[self._start :]
+
+    @_base
+    def open(self) -> FloatArray:
+        """First price of the session."""
+        return self._column(self._bars.open)
+
+    @_base
+    def high(self) -> FloatArray:
+        """Highest price of the session."""
+        return self._column(self._bars.high)
+
+    @_base
+    def low(self) -> FloatArray:
+        """Lowest price of the session."""
+        return self._column(self._bars.low)
+
+    @_base
+    def close(self) -> FloatArray:
+        """Last price of the session."""
+        return self._column(self._bars.close)
+
+    @_base
+    def volume(self) -> FloatArray:
+        """Units traded in the session."""
+        volume = self._bars.volume
+        if volume is None:
+            raise ValueError("expected bars with volume, found none; ask for volume features only where there is one")
+        return self._column(volume)
+
+    @_base
+    def typical(self) -> FloatArray:
+        """Mean of high, low and close."""
+        return (self.high.values + self.low.values + self.close.values) / 3.0
+
+    @_base
+    def spread(self) -> FloatArray:
+        """High less low, at least `RESOLUTION` of the close: a denominator."""
+        return np.maximum(self.high.values - self.low.values, RESOLUTION * self.close.values)
+
+    @_base
+    def close_position(self) -> FloatArray:
+        """Where in the range the close stands: -1 at the low, 0 in the middle or without range, 1 at the high."""
+        close = self.close.values
+        return ((close - self.low.values) - (self.high.values - close)) / self.spread.values
+
+    @_base
+    def change(self) -> FloatArray:
+        """Close less previous close."""
+        close = self.close.values
+        return close[1:] - close[:-1]
+
+    @_base
+    def absolute_change(self) -> FloatArray:
+        """Size of the change."""
+        return np.abs(self.change.values)
+
+    @_base
+    def change_sign(self) -> FloatArray:
+        """1 where the close rose, -1 where it fell, 0 where it stayed."""
+        return np.sign(self.change.values)
+
+    @_base
+    def log_return(self) -> FloatArray:
+        """``ln(close / previous close)``."""
+        close = self.close.values
+        return np.log(close[1:] / close[:-1])
+
+    @_base
+    def squared_return(self) -> FloatArray:
+        """Square of the log return."""
+        return self.log_return.values * self.log_return.values
+
+    @_base
+    def overnight(self) -> FloatArray:
+        """``ln(open / previous close)``."""
+        return np.log(self.open.values[1:] / self.close.values[:-1])
+
+    @_base
+    def squared_overnight(self) -> FloatArray:
+        """Square of the overnight log return."""
+        return self.overnight.values * self.overnight.values
+
+    @_base
+    def intraday(self) -> FloatArray:
+        """``ln(close / open)``."""
+        return np.log(self.close.values / self.open.values)
+
+    @_base
+    def high_low(self) -> FloatArray:
+        """``ln(high / low)``."""
+        return np.log(self.high.values / self.low.values)
+
+    @_base
+    def parkinson(self) -> FloatArray:
+        """Parkinson variance of each bar."""
+        return volatility.parkinson(self.high_low.values)
+
+    @_base
+    def garman_klass(self) -> FloatArray:
+        """Garman-Klass variance of each bar."""
+        return volatility.garman_klass(self.high_low.values, self.intraday.values)
+
+    @_base
+    def rogers_satchell(self) -> FloatArray:
+        """Rogers-Satchell variance of each bar."""
+        open_, high, low, close = self.open.values, self.high.values, self.low.values, self.close.values
+        return volatility.rogers_satchell(
+            np.log(high / open_), np.log(high / close), np.log(low / open_), np.log(low / close)
+        )
+
+    @_base
+    def session_variance(self) -> FloatArray:
+        """Garman-Klass variance plus squared overnight gap."""
+        return self.garman_klass.values[1:] + self.squared_overnight.values
+
+    @_base
+    def session_volatility(self) -> FloatArray:
+        """Square root of the session variance."""
+        return np.sqrt(self.session_variance.values)
+
+    @_base
+    def traded_value(self) -> FloatArray:
+        """Typical price times volume."""
+        return self.typical.values * self.volume.values
+
+    @_base
+    def signed_volume(self) -> FloatArray:
+        """Volume, negative where the close fell, zero where it stayed."""
+        return self.change_sign.values * self.volume.values[1:]
+
+    @_base
+    def signed_value(self) -> FloatArray:
+        """Traded value, negative where the typical price fell, zero where it stayed."""
+        typical = self.typical.values
+        return np.sign(typical[1:] - typical[:-1]) * self.traded_value.values[1:]
+
+    @_base
+    def accumulation(self) -> FloatArray:
+        """Volume times the position of the close."""
+        return self.close_position.values * self.volume.values
+
+    @_base
+    def illiquidity(self) -> FloatArray:
+        """Size of the log return for each unit of traded value; 0 on a day without trade."""
+        value = self.traded_value.values[1:]
+        size = np.abs(self.log_return.values)
+        return np.divide(size, value, out=np.zeros_like(size), where=value != 0.0)
+
+    @held
+    def return_size(self, width: int, rows: int) -> FloatArray:
+        """Root mean square log return, at least `RESOLUTION`: a denominator."""
+        return np.maximum(np.sqrt(self.squared_return.mean(width, rows)), RESOLUTION)
+
+    @held
+    def log_session_variance(self, width: int, rows: int) -> FloatArray:
+        """Log of the mean session variance, the variance at least `RESOLUTION` squared."""
+        return _log_variance(self.session_variance, width, rows)
+
+    @held
+    def log_parkinson(self, width: int, rows: int) -> FloatArray:
+        """Log of the mean Parkinson variance, the variance at least `RESOLUTION` squared."""
+        return _log_variance(self.parkinson, width, rows)
+
+    @held
+    def traded(self, width: int, rows: int) -> FloatArray:
+        """Total volume of the window, at least `TINY`: a denominator."""
+        return np.maximum(self.volume.sum(width, rows), TINY)
+
+
+def _log_variance(line: Line, width: int, rows: int) -> FloatArray:
+    return np.log(np.maximum(line.mean(width, rows), RESOLUTION * RESOLUTION))
