@@ -5,13 +5,13 @@ on it is a `Manifest`. Both are values: equal manifests encode to equal bytes, a
 """
 
 import datetime as dt
-import math
 from typing import Annotated
 
 import msgspec
 
+from models import strict_json
 from models.errors import ManifestInvalid
-from models.typing import Json, JsonObject
+from models.typing import JsonObject
 
 PROTOCOL = 1
 """Number of the manifest's schema; a reader refuses every other number.
@@ -191,16 +191,12 @@ def encode(manifest: Draft) -> bytes:
 
     """
     try:
-        plain = msgspec.to_builtins(manifest)
-        # msgspec writes NaN as null, and a null skill would read as "not measured".
-        if fault := _not_finite(plain, "$"):
-            message = f"manifest of {manifest.model}: expected finite numbers, found {fault}; leave it out or fix it"
-            raise ManifestInvalid(message)
-        msgspec.convert(plain, type(manifest))
-        return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
-    except (msgspec.MsgspecError, TypeError, ValueError) as error:
-        message = f"manifest of {manifest.model} can't be written: {error}; correct the field that is named"
+        data = strict_json.encode(manifest)
+        msgspec.json.decode(data, type=type(manifest))  # msgspec checks rules when it reads, not when it builds
+    except (strict_json.NotJson, msgspec.MsgspecError) as error:
+        message = f"the manifest of {manifest.model} can't be written: {error}; correct the field that is named"
         raise ManifestInvalid(message) from error
+    return msgspec.json.format(data, indent=1) + b"\n"
 
 
 def decode(data: bytes) -> Manifest:
@@ -224,16 +220,3 @@ def decode(data: bytes) -> Manifest:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         message = f"{MANIFEST_NAME} is not a manifest of protocol {PROTOCOL}: {error}; train and publish again"
         raise ManifestInvalid(message) from error
-
-
-def _not_finite(value: Json, where: str) -> str | None:
-    """Name the first number that JSON can't hold, or None."""
-    if isinstance(value, float):
-        return None if math.isfinite(value) else f"{value} at {where}"
-    if isinstance(value, dict):
-        parts = [(f"{where}.{key}", part) for key, part in value.items()]
-    elif isinstance(value, list | tuple):
-        parts = [(f"{where}[{i}]", part) for i, part in enumerate(value)]
-    else:
-        return None
-    return next((fault for place, part in parts if (fault := _not_finite(part, place))), None)
