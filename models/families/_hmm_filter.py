@@ -1,0 +1,165 @@
+"""The forward recursion of a Gaussian hidden Markov model: what the past alone says about the present state.
+
+With start distribution ``p``, transition matrix ``A`` and emission densities ``b``::
+
+    joint_t[j]     = predicted_t[j] * b_j(x_t)                    predicted_0 = p
+    posterior_t    = joint_t / sum(joint_t)
+    predicted_t+1  = posterior_t A
+
+(Rabiner 1989, section III.A, scaled.) Two choices carry the whole file:
+
+* Densities are divided by the largest of their row before the recursion. No transition of a model has a probability
+  below ``MIN_TRANSITION``, so a row's total stays above that, nothing underflows, and the loop needs no logarithm.
+* The loop consists of additions, multiplications and divisions alone, which IEEE 754 rounds correctly. So one piece
+  of code run on Python floats (one window) and on numpy arrays (many windows side by side) gives the same bits.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeVar
+
+import numpy as np
+
+from feature_mapper.typing import BoolArray, FloatArray
+
+FEW_WINDOWS: Final = 6
+"""Up to so many windows, floats one window after the other are faster than arrays over all of them (measured)."""
+
+Value = TypeVar("Value", float, FloatArray)
+
+
+def log_densities(x: FloatArray, means: FloatArray, covariances: FloatArray) -> FloatArray:
+    """Return the log density of each observation under each state, shape (k, n).
+
+    Parameters
+    ----------
+    x : FloatArray of shape (n, d)
+        Observations. A NaN cell is marginalised: its row is scored by the Gaussian of the observed dimensions, and a
+        row without any observed cell has the density 1.
+    means, covariances : FloatArray of shape (k, d) and (k, d, d)
+        The states.
+
+    Notes
+    -----
+    Every value depends on its own row only, bit for bit: all steps are elementwise.
+
+    """
+    result = np.zeros((len(means), len(x)))
+    present = ~np.isnan(x)
+    for dims, rows in _patterns(present):
+        columns = [np.ascontiguousarray(x[rows, dim]) for dim in dims]
+        for state, (mean, covariance) in enumerate(zip(means[:, dims], covariances[:, dims][:, :, dims], strict=True)):
+            result[state, rows] = _gaussian(columns, mean.tolist(), np.linalg.cholesky(covariance).tolist())
+    return result
+
+
+def _patterns(present: BoolArray) -> Iterator[tuple[list[int], BoolArray]]:
+    """Yield each combination of observed dimensions that occurs, but the empty one, and the rows that have it."""
+    for pattern in np.unique(present, axis=0):
+        if pattern.any():
+            yield np.flatnonzero(pattern).tolist(), (present == pattern).all(axis=1)
+
+
+def _gaussian(columns: Sequence[FloatArray], mean: Sequence[float], lower: Sequence[Sequence[float]]) -> FloatArray:
+    """Return log N(x; mean, L L') by forward substitution: z = L^-1 (x - mean)."""
+    z: list[FloatArray] = []
+    squares = np.zeros(len(columns[0]))
+    constant = -0.5 * len(mean) * math.log(2.0 * math.pi)
+    for i, column in enumerate(columns):
+        residual = column - mean[i]
+        for j in range(i):
+            residual -= lower[i][j] * z[j]
+        z.append(residual / lower[i][i])
+        squares += z[i] * z[i]
+        constant -= math.log(lower[i][i])
+    return constant - 0.5 * squares
+
+
+def posteriors(log_density: FloatArray, start: FloatArray, transitions: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Run the recursion over one sequence.
+
+    Returns
+    -------
+    FloatArray of shape (n, k)
+        Filtered state probabilities; row t knows observations 0 to t.
+    FloatArray of shape (n,)
+        Log density of each observation given those before it; their sum is the log likelihood of the sequence.
+
+    """
+    density, peak = _scaled(log_density)
+    rows, totals = [], []
+    for posterior, total in _recursion(start.tolist(), transitions, density.T.tolist()):
+        rows.append(posterior)
+        totals.append(total)
+    return np.array(rows).reshape(-1, len(start)), np.log(np.array(totals)) + peak
+
+
+def window_posteriors(
+    log_density: FloatArray, start: FloatArray, transitions: FloatArray, width: int, rows: int
+) -> FloatArray:
+    """Return filtered probabilities at the last ``rows`` rows, shape (rows, k), each from its own last ``width`` rows.
+
+    A row with fewer than ``width`` rows up to itself uses what there is.
+    """
+    n = log_density.shape[1]
+    first = n - rows
+    growing = min(width, n)  # windows that end before this row all begin at row 0: one pass serves them all
+    parts = []
+    if first < growing:
+        parts.append(posteriors(log_density[:, :growing], start, transitions)[0][first:])
+    full = n - max(first, growing)
+    if full > 0:
+        begin = n - full - width + 1
+        density, _ = _scaled(log_density[:, begin:])
+        run = _one_by_one if full <= FEW_WINDOWS else _side_by_side
+        parts.append(run(density, start, transitions, width, full))
+    return np.concatenate(parts) if parts else np.empty((0, len(start)))
+
+
+def _one_by_one(density: FloatArray, start: FloatArray, transitions: FloatArray, width: int, count: int) -> FloatArray:
+    steps = density.T.tolist()
+    last = [_last(_recursion(start.tolist(), transitions, steps[i : i + width])) for i in range(count)]
+    return np.array(last)
+
+
+def _side_by_side(
+    density: FloatArray, start: FloatArray, transitions: FloatArray, width: int, count: int
+) -> FloatArray:
+    begin = [np.full(count, probability) for probability in start.tolist()]
+    steps = ([row[step : step + count] for row in density] for step in range(width))
+    return np.stack(_last(_recursion(begin, transitions, steps)), axis=1)
+
+
+def _scaled(log_density: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return densities relative to the largest of their row, and the log of that one."""
+    peak = np.maximum.reduce(log_density, axis=0)
+    return np.exp(log_density - peak), peak
+
+
+def _recursion(
+    start: Sequence[Value], transitions: FloatArray, densities: Iterable[Sequence[Value]]
+) -> Iterator[tuple[list[Value], Value]]:
+    """Yield posterior and total of each step."""
+    into = transitions.T.tolist()  # into[j][i]: from state i into state j
+    predicted = start
+    for density in densities:
+        joint = [before * likely for before, likely in zip(predicted, density, strict=True)]
+        total = _sum(joint)
+        posterior = [part / total for part in joint]
+        yield posterior, total
+        predicted = [_sum([share * p for share, p in zip(posterior, column, strict=True)]) for column in into]
+
+
+def _sum(parts: Sequence[Value]) -> Value:
+    """Add from left to right; the builtin compensates for rounding from Python 3.12 on, which arrays cannot."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _last(steps: Iterator[tuple[list[Value], Value]]) -> list[Value]:
+    posterior, _ = next(steps)
+    for posterior, _ in steps:  # noqa: B007  the last one is the result
+        pass
+    return posterior
