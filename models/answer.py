@@ -1,0 +1,13 @@
+"""What a served model says about one as-of bar."""
+
+from dataclasses import dataclass
+
+from models.tasks.base import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class RowAnswer:
+    """The task's fields as of one bar, and the tier of history that they come from."""
+
+    fields: Fields
+    tier: int

@@ -1,0 +1,108 @@
+"""Random forests and extremely randomised trees by scikit-learn. Weights are a skops archive, which is no pickle."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from models.families.base import FamilyError, Parameters, TrainingRows
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import (
+        ExtraTreesClassifier,
+        ExtraTreesRegressor,
+        RandomForestClassifier,
+        RandomForestRegressor,
+    )
+
+    from feature_mapper.typing import FloatArray
+
+    Forest = ExtraTreesClassifier | ExtraTreesRegressor | RandomForestClassifier | RandomForestRegressor
+
+SUFFIX: Final = "skops"
+LIBRARIES: Final = ("scikit-learn", "skops")
+
+# All that a forest needs beyond what skops trusts by itself. Anything else in an archive refuses it.
+_TRUSTED: Final = ("sklearn.tree._tree.Tree",)
+
+_CLASSES: Final = {
+    ("random_forest", True): "RandomForestClassifier",
+    ("random_forest", False): "RandomForestRegressor",
+    ("extra_trees", True): "ExtraTreesClassifier",
+    ("extra_trees", False): "ExtraTreesRegressor",
+}
+
+
+class ForestTrees:
+    """A fitted forest."""
+
+    __slots__ = ("_classifier", "_forest", "_trees")
+
+    def __init__(self, forest: "Forest") -> None:
+        """Take a fitted forest and keep its trees at hand."""
+        self._forest = forest
+        self._classifier = hasattr(forest, "classes_")
+        self._trees = [estimator.tree_ for estimator in forest.estimators_]
+
+    def predict(self, x: "FloatArray") -> "FloatArray":
+        """Return the mean over the trees: values, shape (n,), or probabilities, shape (n, classes).
+
+        Walks the trees one after the other: for a single row that is 17 times faster than the forest's own method, which
+        hands the work to a thread pool, and it gives the same bits (a test holds both to it).
+
+        Raises
+        ------
+        ValueError
+            Rows are not as wide as the rows of training.
+
+        """
+        if x.shape[1] != self._forest.n_features_in_:
+            wide = self._forest.n_features_in_
+            message = f"expected rows of {wide} features, found {x.shape[1]}; use the artifact's manifest"
+            raise ValueError(message)
+        rows = np.ascontiguousarray(x, dtype=np.float32)  # the type that split thresholds were learnt on
+        total = np.zeros((len(rows), self._trees[0].value.shape[2]), dtype=np.float64)
+        for tree in self._trees:
+            total += tree.predict(rows).reshape(total.shape)
+        total /= len(self._trees)
+        return total if self._classifier else total[:, 0]
+
+    def dump(self) -> bytes:
+        """Return a skops archive."""
+        import skops.io
+
+        return bytes(skops.io.dumps(self._forest))
+
+    def importance(self) -> "FloatArray":
+        """Return the mean decrease of impurity of each feature."""
+        return np.asarray(self._forest.feature_importances_, dtype=np.float64)
+
+
+def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> ForestTrees:
+    """Fit a forest; ``parameters`` are scikit-learn's, ``estimator`` is ``random_forest`` or ``extra_trees``.
+
+    Raises
+    ------
+    FamilyError
+        An unknown ``estimator``, or an objective that forests are not used for here (``binary``, ``positive``).
+
+    """
+    import sklearn.ensemble
+
+    if rows.objective not in ("regression", "multiclass"):
+        message = f"expected the objective regression or multiclass of a forest, found {rows.objective!r}"
+        raise FamilyError(message)
+    settings: dict[str, Any] = dict(parameters)  # Any: scikit-learn's parameters are of many types
+    kind = str(settings.pop("estimator", "random_forest"))
+    name = _CLASSES.get((kind, rows.objective == "multiclass"))
+    if name is None:
+        message = f"expected estimator random_forest or extra_trees, found {kind!r}; correct the model's spec"
+        raise FamilyError(message)
+    forest = getattr(sklearn.ensemble, name)(random_state=seed, n_jobs=1, **settings)
+    return ForestTrees(forest.fit(rows.x, rows.y, sample_weight=rows.weight))
+
+
+def load(weights: bytes) -> ForestTrees:
+    """Read a skops archive; a type that is not on the short list of trusted ones refuses it."""
+    import skops.io
+
+    return ForestTrees(skops.io.loads(weights, trusted=list(_TRUSTED)))

@@ -1,0 +1,92 @@
+"""Gradient-boosted trees by LightGBM. Weights are LightGBM's own text format."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from models.families.base import Objective, Parameters, TrainingRows
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
+    from feature_mapper.typing import FloatArray
+
+SUFFIX: Final = "txt"
+LIBRARIES: Final = ("lightgbm",)
+
+_OBJECTIVE: Final[dict[Objective, str]] = {
+    "regression": "regression",
+    "binary": "binary",
+    "positive": "gamma",
+    "multiclass": "multiclass",
+}
+
+# One thread and row-wise histograms: the same rows give the same trees on every machine, however many cores it has;
+# several models are trained side by side instead.
+_ALWAYS: Final[dict[str, object]] = {
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+    "boost_from_average": True,
+}
+
+
+class LightGBMTrees:
+    """A fitted booster."""
+
+    __slots__ = ("_booster", "_classes", "_features")
+
+    def __init__(self, booster: "lgb.Booster") -> None:
+        """Take a booster; ask it once how wide its rows are."""
+        self._booster = booster
+        self._features = booster.num_feature()
+        self._classes = booster.num_model_per_iteration()
+
+    def predict(self, x: "FloatArray") -> "FloatArray":
+        """Return values, log odds, log means or probabilities, as the objective has it.
+
+        Raises
+        ------
+        ValueError
+            Rows are not as wide as the rows of training.
+
+        """
+        if x.shape[1] != self._features:
+            message = f"expected rows of {self._features} features, found {x.shape[1]}; use the artifact's manifest"
+            raise ValueError(message)
+        # Raw margins: the links belong to the task, and contributions add up to margins.
+        margin = np.asarray(self._booster.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
+        if self._classes == 1:
+            return margin
+        shifted = np.exp(margin - np.maximum.reduce(margin, axis=1, keepdims=True))
+        share: FloatArray = shifted / np.add.reduce(shifted, axis=1, keepdims=True)
+        return share
+
+    def dump(self) -> bytes:
+        """Return the model as LightGBM text, UTF-8."""
+        return str(self._booster.model_to_string()).encode()
+
+    def importance(self) -> "FloatArray":
+        """Return the total gain of each feature."""
+        return np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
+
+
+def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> LightGBMTrees:
+    """Fit a booster; ``parameters`` are LightGBM's, ``rounds`` is the number of iterations."""
+    import lightgbm as lgb
+
+    settings: dict[str, Any] = dict(parameters)  # Any: LightGBM types its parameters so
+    rounds = int(settings.pop("rounds"))
+    settings |= _ALWAYS | {"objective": _OBJECTIVE[rows.objective], "seed": seed}
+    if rows.objective == "multiclass":
+        settings["num_class"] = int(rows.y.max()) + 1
+    data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params={"verbosity": -1}, free_raw_data=True)
+    return LightGBMTrees(lgb.train(settings, data, num_boost_round=rounds))
+
+
+def load(weights: bytes) -> LightGBMTrees:
+    """Parse LightGBM text. A damaged text can end the process, so the caller has checked the hash of these bytes."""
+    import lightgbm as lgb
+
+    return LightGBMTrees(lgb.Booster(model_str=weights.decode()))

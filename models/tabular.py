@@ -1,0 +1,123 @@
+"""A served model on feature rows: for each tier of history one estimator, one yardstick and one head."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self, cast
+
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.feature import Feature
+from feature_mapper.manifest import resolve
+from feature_mapper.mapper import compute
+from feature_mapper.typing import FloatArray
+from models.answer import RowAnswer
+from models.families.base import TabularEstimator, tabular_family
+from models.golden import bars_from_json, numbers_to_json
+from models.manifest import Manifest
+from models.scale import HarScale
+from models.store import Artifact
+from models.tasks.base import Columns, Head, TabularTask
+from models.tasks.registry import task_of
+from models.typing import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTier:
+    """What answers for histories of at least ``bars`` bars."""
+
+    bars: int
+    features: tuple[Feature, ...]
+    estimator: TabularEstimator
+    scale: HarScale | None
+    head: Head
+
+    def columns(self, task: TabularTask, bars: Bars, rows: int) -> Columns:
+        """Forecast as of each of the last ``rows`` bars."""
+        margin = self.estimator.predict(self.vector(bars, rows))
+        scale = np.ones(rows) if self.scale is None else self.scale.volatility(bars, rows)
+        return task.columns(margin, scale, self.head)
+
+    def vector(self, bars: Bars, rows: int) -> FloatArray:
+        """Return the features of the last ``rows`` bars, shape (rows, features)."""
+        return compute(bars, self.features, rows)
+
+
+class TabularModel:
+    """A loaded artifact of a tabular task."""
+
+    __slots__ = ("_tiers", "manifest", "task")
+
+    def __init__(self, manifest: Manifest, task: TabularTask, tiers: tuple[FittedTier, ...]) -> None:
+        """Store; tiers ascend by bars."""
+        self.manifest = manifest
+        self.task = task
+        self._tiers = tiers
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact) -> Self:
+        """Build from verified bytes.
+
+        Raises
+        ------
+        FeatureMismatch
+            A feature of the manifest is not in the catalogue, or is defined otherwise there.
+
+        """
+        manifest = artifact.manifest
+        task = cast("TabularTask", task_of(manifest.model))
+        family = tabular_family(manifest.family)
+        tiers = tuple(
+            FittedTier(
+                bars=tier.tier,
+                features=resolve(tier.features),
+                estimator=family.load(artifact.files[tier.weights]),
+                scale=HarScale.parse(tier.head["scale"]) if task.scaled else None,
+                head=task.parse(cast("JsonObject", tier.head["answer"])),
+            )
+            for tier in manifest.tiers
+        )
+        return cls(manifest, task, tiers)
+
+    @property
+    def tiers(self) -> tuple[FittedTier, ...]:
+        """Tiers, shortest history first."""
+        return self._tiers
+
+    def tier_for(self, bars: int) -> FittedTier:
+        """Return the longest tier that a history of ``bars`` bars fills."""
+        for tier in reversed(self._tiers):
+            if tier.bars <= bars:
+                return tier
+        message = f"expected at least {self._tiers[0].bars} bars, found {bars}"
+        raise ValueError(message)
+
+    def answer(self, bars: Bars, rows: int = 1) -> list[RowAnswer]:
+        """Answer as of each of the last ``rows`` bars, oldest first; each sees the bars up to its own only."""
+        answers: list[RowAnswer] = []
+        for start, stop, tier in self._spans(len(bars), rows):
+            columns = tier.columns(self.task, bars[:stop], stop - start)
+            answers += [RowAnswer(fields, tier.bars) for fields in self.task.fields(columns, tier.head)]
+        return answers
+
+    def _spans(self, n: int, rows: int) -> Iterator[tuple[int, int, FittedTier]]:
+        """Cut rows ``n - rows`` to ``n`` where the history behind them reaches the next tier."""
+        start = n - rows
+        ends = [*(tier.bars - 1 for tier in self._tiers[1:]), n]
+        for tier, end in zip(self._tiers, ends, strict=True):
+            stop = min(end, n)
+            if start < stop:
+                yield start, stop, tier
+                start = stop
+
+    def golden_answer(self, case: JsonObject) -> dict[str, Json]:
+        """Answer one golden case: the features, the tier and the fields."""
+        bars = bars_from_json(case)
+        tier = self.tier_for(len(bars))
+        (answer,) = self.answer(bars)
+        names = [feature.name for feature in tier.features]
+        return {
+            "tier": tier.bars,
+            "features": dict(zip(names, numbers_to_json(tier.vector(bars, 1)[0]), strict=True)),
+            "answer": answer.fields,
+        }

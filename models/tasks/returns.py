@@ -1,0 +1,59 @@
+"""How far will the next session's close lie from this one?"""
+
+from typing import Final
+
+import msgspec
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
+from models.tasks.base import Columns, Fields, Head, Identity, expect, rows
+from models.typing import JsonObject
+
+IDENTITY: Final = Identity(
+    name="return",
+    question="What is the log return from the as-of close to the next session's close?",
+    route="/predict/return",
+    horizon=1,
+    models=("lightgbm_return", "random_forest_return"),
+    variants=True,
+)
+
+
+class ReturnHead(Head, frozen=True):
+    """Split-conformal half width: ``level`` of ``|return - expected| / scale`` out of fold lay below ``width``.
+
+    ``mean`` is the mean log return of the training rows.
+    """
+
+    level: float
+    width: float
+    mean: float
+
+
+class Return:
+    """The task; holds nothing."""
+
+    identity: Final = IDENTITY
+    scaled: Final = True
+
+    def parse(self, head: JsonObject) -> ReturnHead:
+        """Read a `ReturnHead`."""
+        return msgspec.convert(head, ReturnHead)
+
+    def columns(self, margin: FloatArray, scale: FloatArray, head: Head) -> Columns:
+        """Return ``expected_return = margin * scale`` and the band of ``width * scale`` around it."""
+        width = expect(head, ReturnHead).width
+        centre, half = margin * scale, width * scale
+        return {"expected_return": centre, "lower": centre - half, "upper": centre + half}
+
+    def fields(self, columns: Columns, head: Head) -> list[Fields]:
+        """Return ``expected_return`` and its ``interval``."""
+        level = expect(head, ReturnHead).level
+        return [
+            {"expected_return": centre, "interval": {"level": level, "lower": lower, "upper": upper}}
+            for centre, lower, upper in rows(columns, "expected_return", "lower", "upper")
+        ]
+
+    def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no bars
+        """Return the training mean (0 if no manifest can be read); no interval, as none was measured for it."""
+        return {"expected_return": 0.0 if head is None else self.parse(head).mean, "interval": None}

@@ -1,0 +1,56 @@
+"""Will the next week be calm or rough by this symbol's own standards?"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
+from models.tasks.base import Columns, Fields, Head, Identity, expect
+from models.typing import JsonObject
+
+IDENTITY: Final = Identity(
+    name="risk",
+    question="In which third of the symbol's own last two years will realised volatility of the next 5 sessions lie?",
+    route="/predict/risk",
+    horizon=5,
+    models=("random_forest_risk",),
+)
+
+CLASSES: Final = ("LOW", "MEDIUM", "HIGH")
+
+
+class RiskHead(Head, frozen=True):
+    """Class weights of training, which the probabilities are corrected for: divided by, then normalised."""
+
+    class_weights: tuple[float, float, float]
+
+
+class Risk:
+    """The task; holds nothing."""
+
+    identity: Final = IDENTITY
+    scaled: Final = False
+
+    def parse(self, head: JsonObject) -> RiskHead:
+        """Read a `RiskHead`."""
+        return msgspec.convert(head, RiskHead)
+
+    def columns(self, margin: FloatArray, scale: FloatArray, head: Head) -> Columns:  # noqa: ARG002  one signature for all tasks
+        """Return ``probabilities``, shape (n, 3), with the effect of the class weights of training taken out."""
+        corrected = margin / np.array(expect(head, RiskHead).class_weights)
+        return {"probabilities": corrected / np.add.reduce(corrected, axis=1, keepdims=True)}
+
+    def fields(self, columns: Columns, head: Head) -> list[Fields]:  # noqa: ARG002  one signature for all tasks
+        """Return the likeliest class, its code and all probabilities; a tie goes to the lower class."""
+        return [_fields(int(np.argmax(shares)), shares.tolist()) for shares in columns["probabilities"]]
+
+    def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs neither
+        """Return HIGH, the careful side, without probabilities, as nothing stands behind any."""
+        return _fields(2, None)
+
+
+def _fields(code: int, shares: list[float] | None) -> Fields:
+    named = None if shares is None else dict(zip(CLASSES, shares, strict=True))
+    return {"risk": CLASSES[code], "code": code, "probabilities": named}

@@ -1,0 +1,76 @@
+"""How widely will the next session move?"""
+
+import math
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
+from feature_mapper.volatility import garman_klass_variance
+from models.tasks.base import Columns, Fields, Head, Identity, expect, rows
+from models.typing import JsonObject
+
+IDENTITY: Final = Identity(
+    name="volatility",
+    question="What is the next session's volatility (Garman-Klass variance plus squared overnight gap, square root)?",
+    route="/predict/volatility",
+    horizon=1,
+    models=("lightgbm_volatility",),
+)
+
+SESSIONS_A_YEAR: Final = 252
+"""Convention of the field for annualising daily volatility of exchange-traded instruments."""
+
+
+class VolatilityHead(Head, frozen=True):
+    """Conformal band of the ratio realised / forecast volatility: its logs' quantiles out of fold.
+
+    ``level`` of the logs lay between ``lower`` and ``upper``.
+    """
+
+    level: float
+    lower: float
+    upper: float
+
+
+class Volatility:
+    """The task; holds nothing."""
+
+    identity: Final = IDENTITY
+    scaled: Final = True
+
+    def parse(self, head: JsonObject) -> VolatilityHead:
+        """Read a `VolatilityHead`."""
+        return msgspec.convert(head, VolatilityHead)
+
+    def columns(self, margin: FloatArray, scale: FloatArray, head: Head) -> Columns:
+        """Return ``volatility = scale * exp(margin / 2)``: margins are logs of a variance relative to the own level."""
+        band = expect(head, VolatilityHead)
+        volatility = scale * np.exp(0.5 * margin)
+        return {
+            "volatility": volatility,
+            "lower": volatility * math.exp(band.lower),
+            "upper": volatility * math.exp(band.upper),
+        }
+
+    def fields(self, columns: Columns, head: Head) -> list[Fields]:
+        """Return ``volatility`` of one session, the same annualised, and the ``interval`` of the former."""
+        level = expect(head, VolatilityHead).level
+        return [
+            _fields(volatility, {"level": level, "lower": lower, "upper": upper})
+            for volatility, lower, upper in rows(columns, "volatility", "lower", "upper")
+        ]
+
+    def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no head
+        """Return the root mean Garman-Klass variance of the bars; no interval, as none was ever measured for it."""
+        return _fields(float(np.sqrt(np.mean(garman_klass_variance(bars)))), None)
+
+
+def _fields(volatility: float, interval: Fields | None) -> Fields:
+    return {
+        "volatility": volatility,
+        "volatility_annualized": volatility * math.sqrt(SESSIONS_A_YEAR),
+        "interval": interval,
+    }

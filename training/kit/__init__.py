@@ -1,0 +1,1 @@
+"""The ritual that every training script shares."""

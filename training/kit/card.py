@@ -1,0 +1,44 @@
+"""The model card: what the figures say, then what the folder's author says."""
+
+from models.manifest import Draft, Score, TierManifest
+from training.kit.outcome import Outcome
+
+
+def card(draft: Draft, outcome: Outcome, notes: str) -> str:
+    """Return the card in Markdown. Every figure comes from the manifest or the evaluation; ``notes`` is ``card.md``."""
+    parts = [
+        f"# {draft.model}",
+        f"Task: **{draft.task}**. Target: `{draft.target.name}` = {draft.target.definition}, {draft.target.horizon} "
+        f"session(s) ahead. Family: {draft.family}.",
+        f"Trained on {', '.join(draft.symbols)}, {draft.first_date} to {draft.last_date}, {draft.rows:,} rows; seed "
+        f"{draft.seed}; data `{draft.data_fingerprint[:12]}`; "
+        + ", ".join(f"{name} {version}" for name, version in draft.libraries.items())
+        + ".",
+        "## Worth, out of sample",
+        _worth(draft.tiers),
+        "Purged walk-forward; skill = 1 - loss / loss of the baseline on the same rows (1 perfect, 0 no better); 95 % "
+        "intervals by a block bootstrap of days.",
+        "## Leak checks",
+        "\n".join(f"- {'passed' if check.passed else 'FAILED'}: {check.name} ({check.detail})" for check in draft.checks),
+        "## Plots",
+        "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in sorted(outcome.plots)),
+        "## Notes",
+        notes.strip(),
+        "## Gate",
+        f"{'Promoted' if draft.gate.promoted else 'Kept as candidate'}: {draft.gate.reason}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _worth(tiers: tuple[TierManifest, ...]) -> str:
+    lines = ["| tier (bars) | features | score | against | value | 95 % interval | n | verdict |", "|" + "---|" * 8]
+    lines += [_line(tier, score) for tier in tiers for score in tier.scores]
+    return "\n".join(lines)
+
+
+def _line(tier: TierManifest, score: Score) -> str:
+    interval = "" if score.ci95 is None else f"{score.ci95[0]:+.4f} to {score.ci95[1]:+.4f}"
+    return (
+        f"| {tier.tier} | {len(tier.features)} | {score.metric} | {score.baseline} | {score.value:+.4f} "
+        f"| {interval} | {score.n:,} | {score.verdict} |"
+    )

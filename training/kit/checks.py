@@ -1,0 +1,94 @@
+"""Leak checks that every training run makes on its own data, and whose results the artifact keeps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.feature import Feature
+from feature_mapper.mapper import compute
+from feature_mapper.typing import FloatArray
+from models.manifest import LeakCheck
+from training.kit.panel import Panel
+from training.kit.splits import PurgedWalkForward
+from training.kit.targets import Target
+
+CUTS: Final = 12
+"""Cut points a series; a third of them lie inside the warm-up, where backfills hide."""
+
+
+def run_checks(
+    series: Mapping[str, Bars], features: Sequence[Feature], target: Target, panel: Panel, splitter: PurgedWalkForward
+) -> tuple[LeakCheck, ...]:
+    """Run all checks; deterministic."""
+    return (
+        truncation(series, features),
+        lookback(series, features),
+        target_horizon(series, target),
+        purge(panel, splitter),
+    )
+
+
+def truncation(series: Mapping[str, Bars], features: Sequence[Feature]) -> LeakCheck:
+    """Row t is the same bits whether or not the bars after t are there."""
+    rng, faults, tried = np.random.default_rng(1), set[str](), 0
+    for bars in series.values():
+        whole = compute(bars, features)
+        warm_up = min(max(feature.lookback for feature in features), len(bars))
+        cuts = np.concatenate((rng.integers(1, warm_up + 1, CUTS // 3), rng.integers(1, len(bars) + 1, CUTS)))
+        for cut in cuts:
+            same = _same(compute(bars[: int(cut)], features), whole[:cut]).all(axis=0)
+            faults |= {feature.name for feature, fine in zip(features, same, strict=True) if not fine}
+            tried += 1
+    return _verdict("truncation_invariance", faults, f"{len(features)} features at {tried} cuts")
+
+
+def lookback(series: Mapping[str, Bars], features: Sequence[Feature]) -> LeakCheck:
+    """A row from exactly ``lookback`` bars is the row of the full history; from one bar fewer it is NaN."""
+    faults: set[str] = set()
+    for bars in series.values():
+        whole = compute(bars, features)
+        for column, feature in enumerate(features):
+            if len(bars) < feature.lookback:
+                continue
+            exact = compute(bars.tail(feature.lookback), [feature], 1)[0]
+            fewer = compute(bars.tail(feature.lookback - 1), [feature], 1)[0] if feature.lookback > 1 else np.array([np.nan])
+            if not _same(exact, whole[-1:, column]).all() or not np.isnan(fewer[0]):
+                faults.add(feature.name)
+    return _verdict("lookback_true", faults, f"{len(features)} features of {len(series)} series")
+
+
+def target_horizon(series: Mapping[str, Bars], target: Target) -> LeakCheck:
+    """The last ``horizon`` rows have no label, and a label depends on no bar beyond its horizon."""
+    faults: set[str] = set()
+    for symbol, bars in series.items():
+        values = target.values(bars)
+        if not np.isnan(values[-target.horizon :]).all():
+            faults.add(f"{symbol}: label of the last {target.horizon} rows")
+        cut = max(len(bars) * 2 // 3, 1)
+        if not _same(target.values(bars[:cut])[: -target.horizon], values[: max(cut - target.horizon, 0)]).all():
+            faults.add(f"{symbol}: label looks beyond {target.horizon} sessions")
+    return _verdict("target_horizon", faults, f"{target.name} of {len(series)} series")
+
+
+def purge(panel: Panel, splitter: PurgedWalkForward) -> LeakCheck:
+    """No training label ends on or after the first test day, less the embargo."""
+    faults, gaps = set[str](), []
+    days = np.unique(panel.rows.date)
+    for fold in splitter.split(panel.rows.date, panel.rows.label_end):
+        last = panel.rows.label_end[fold.train].max()
+        gap = int(np.searchsorted(days, fold.first) - np.searchsorted(days, last))
+        gaps.append(gap)
+        if gap <= splitter.embargo:
+            faults.add(f"fold {fold.number}: {gap} sessions")
+    return _verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions")
+
+
+def _same(left: FloatArray, right: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return (left == right) | (np.isnan(left) & np.isnan(right))
+
+
+def _verdict(name: str, faults: set[str], tried: str) -> LeakCheck:
+    detail = tried if not faults else f"{tried}; fails for {', '.join(sorted(faults)[:10])}"
+    return LeakCheck(name=name, passed=not faults, detail=detail)

@@ -1,0 +1,76 @@
+"""From out-of-fold forecasts to the figures that a manifest, a card and a plot show."""
+
+from typing import Final
+
+import numpy as np
+
+from feature_mapper.typing import DateArray, FloatArray, IntArray
+from models.manifest import Score
+from models.typing import Json, JsonObject
+from training.kit.panel import Panel
+from training.kit.questions.base import Question, Rows
+from training.kit.scores import skill
+from training.kit.walk import OutOfFold, scored_rows
+
+SEED: Final = 7
+"""Of the bootstrap: the same rows give the same interval, whatever the model's seed."""
+
+
+def scores(panel: Panel, out: OutOfFold, question: Question) -> tuple[Score, ...]:
+    """Return the skill against each rival, the naive one first; then, if features were dropped, that of the full set."""
+    rows = scored_rows(panel, out)
+    own = question.loss(out.forecast, rows.y)
+    rivals = {name: question.loss(forecast, rows.y) for name, forecast in out.rivals.items()}
+    result = [
+        skill(question.metric, own, loss, rows.date, against=name, seed=SEED) for name, loss in rivals.items()
+    ]
+    if out.full_margin is not out.margin and not np.array_equal(out.full_margin, out.margin):
+        naive = next(iter(rivals))
+        full = question.loss(out.full_forecast, rows.y)
+        metric = f"{question.metric}_all_features"
+        result.append(skill(metric, full, rivals[naive], rows.date, against=naive, seed=SEED))
+    return tuple(result)
+
+
+def report(panel: Panel, out: OutOfFold, question: Question, symbols: tuple[str, ...]) -> JsonObject:
+    """Return the tier's part of ``evaluation.json``: figures, rivals, folds, years and symbols."""
+    rows = scored_rows(panel, out)
+    own = question.loss(out.forecast, rows.y)
+    naive = next(iter(out.rivals))
+    base = question.loss(out.rivals[naive], rows.y)
+    fold = out.fold[out.scored]
+    return {
+        "tier": panel.tier,
+        "n": len(rows),
+        "first": str(rows.date.min()),
+        "last": str(rows.date.max()),
+        "metric": question.metric,
+        "baseline": naive,
+        "figures": question.figures(out.forecast, rows.y),
+        "rivals": {name: float(np.mean(question.loss(part, rows.y))) for name, part in out.rivals.items()},
+        "loss": float(np.mean(own)),
+        "folds": _grouped(own, base, fold, [f"fold {number}" for number in range(int(fold.max()) + 1)]),
+        "years": by_year(own, base, rows.date),
+        "symbols": _grouped(own, base, rows.symbol, list(symbols)),
+    }
+
+
+def by_year(own: FloatArray, base: FloatArray, date: DateArray) -> Json:
+    """Return n and skill of each calendar year."""
+    years = date.astype("datetime64[Y]").astype(np.int64) + 1970
+    first = int(years.min())
+    return _grouped(own, base, years - first, [str(year) for year in range(first, int(years.max()) + 1)])
+
+
+def _grouped(own: FloatArray, base: FloatArray, group: IntArray, names: list[str]) -> Json:
+    result: dict[str, Json] = {}
+    for number, name in enumerate(names):
+        mine = group == number
+        if mine.any():
+            result[name] = {"n": int(mine.sum()), "skill": float(1 - own[mine].sum() / base[mine].sum())}
+    return result
+
+
+def describe_rows(rows: Rows) -> str:
+    """Say how many rows there are and which days they span."""
+    return f"{len(rows):,} rows, {rows.date.min()} to {rows.date.max()}"

@@ -1,0 +1,40 @@
+"""The gate between a candidate and service."""
+
+from models.errors import ArtifactError
+from models.manifest import GateVerdict, Manifest, Score
+from models.store import ArtifactStore
+from training.kit.outcome import Outcome
+
+
+def judge(model: str, outcome: Outcome, store: ArtifactStore) -> GateVerdict:
+    """Decide whether a candidate may serve.
+
+    It may not if a leak check failed. It may if nothing sound serves yet, whatever its skill, which every answer states.
+    Against a champion that was trained for the same target it must not be worse: its headline skill must reach the lower
+    end of the champion's interval.
+    """
+    failed = [check.name for check in outcome.checks if not check.passed]
+    if failed:
+        return GateVerdict(promoted=False, reason=f"leak checks failed: {', '.join(failed)}")
+    champion = _champion(model, store)
+    if champion is None:
+        return GateVerdict(promoted=True, reason="first sound version")
+    if champion.target != outcome.target:
+        return GateVerdict(promoted=True, reason=f"new target {outcome.target.name}; {champion.version} had another")
+    old, new = headline(champion.tiers[-1].scores), headline(outcome.tiers[-1].scores)
+    floor = old.value if old.ci95 is None else old.ci95[0]
+    words = f"{new.metric} {new.value:.4f} against {old.value:.4f} of {champion.version} (at least {floor:.4f} wanted)"
+    return GateVerdict(promoted=new.value >= floor, reason=words)
+
+
+def headline(scores: tuple[Score, ...]) -> Score:
+    """Return the score that answers quote: the first."""
+    return scores[0]
+
+
+def _champion(model: str, store: ArtifactStore) -> Manifest | None:
+    """Return the manifest of the version that serves, or None if there is none that can."""
+    try:
+        return store.read(model).manifest
+    except ArtifactError:
+        return None

@@ -1,0 +1,62 @@
+"""What a trainer hands to the ritual: everything about a model but the rites themselves."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from feature_mapper.bars import Bars
+from models.manifest import LeakCheck, Target, TierManifest
+from models.typing import JsonObject
+from training.kit.progress import Progress
+from training.kit.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A trained model, evaluated, not yet published.
+
+    Attributes
+    ----------
+    tiers : tuple of TierManifest
+        One for each tier, ascending.
+    weights : Mapping of str to bytes
+        Files of weights, by the names that the tiers use; further exports may lie beside them.
+    target : Target
+        What is predicted.
+    evaluation : JsonObject
+        Scores by tier, fold, year and symbol; becomes ``evaluation.json``.
+    plots : Mapping of str to bytes
+        PNG files by name.
+    cases : tuple of JsonObject
+        Inputs of the golden examples.
+    checks : tuple of LeakCheck
+        Results of the leak checks.
+    rows : int
+        Training rows of the last tier.
+    first, last : date
+        Days of the first and the last training row.
+    libraries : tuple of str
+        Distributions that made the weights.
+
+    """
+
+    tiers: tuple[TierManifest, ...]
+    weights: Mapping[str, bytes]
+    target: Target
+    evaluation: JsonObject
+    plots: Mapping[str, bytes]
+    cases: tuple[JsonObject, ...]
+    checks: tuple[LeakCheck, ...]
+    rows: int
+    first: dt.date
+    last: dt.date
+    libraries: tuple[str, ...]
+
+
+class Trainer(Protocol):
+    """Trains the models of one or more tasks."""
+
+    def __call__(self, model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress) -> Outcome:
+        """Train, evaluate and check; write nothing."""
+        ...

@@ -1,0 +1,61 @@
+"""Return: point forecast against the training mean, and a conformal band."""
+
+from typing import Final
+
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
+from models.families.base import Objective
+from models.tasks.base import Columns, Head
+from models.tasks.returns import Return, ReturnHead
+from training.kit.questions.base import Rows
+from training.kit.scores import conformal_quantile, squared_error
+from training.kit.targets import NEXT_RETURN
+
+
+class ReturnQuestion:
+    """Next log return, by squared error."""
+
+    task: Final = Return()
+    target: Final = NEXT_RETURN
+    objective: Final[Objective] = "regression"
+    metric: Final = "mse_skill"
+
+    def context(self, bars: Bars) -> dict[str, FloatArray]:  # noqa: ARG002  one signature for all questions
+        """Need nothing beyond the target."""
+        return {}
+
+    def label(self, y: FloatArray, scale: FloatArray) -> FloatArray:
+        """Fit the return in units of its forecast volatility, so that rough weeks do not outvote calm years."""
+        return y / scale
+
+    def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
+        """Take the split-conformal quantile of the scaled out-of-fold errors."""
+        errors = np.abs(rows.y - margin * scale) / scale
+        return ReturnHead(level=level, width=conformal_quantile(errors, level), mean=float(rows.y.mean()))
+
+    def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
+        """Squared error."""
+        return squared_error(forecast["expected_return"], y)
+
+    def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:  # noqa: ARG002  one signature for all questions
+        """Repeat the mean of the training rows; and zero, which is hard to beat."""
+        return {
+            "training_mean": {"expected_return": np.full(len(test), train.y.mean())},
+            "zero": {"expected_return": np.zeros(len(test))},
+        }
+
+    def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:
+        """Return RMSE, MAE, rank correlation, and what the interval held and measured."""
+        from scipy.stats import spearmanr
+
+        mean, lower, upper = forecast["expected_return"], forecast["lower"], forecast["upper"]
+        flat = np.ptp(mean) == 0
+        return {
+            "rmse": float(np.sqrt(np.mean(np.square(mean - y)))),
+            "mae": float(np.mean(np.abs(mean - y))),
+            "rank_correlation": 0.0 if flat else float(spearmanr(mean, y).statistic),
+            "coverage": float(np.mean((lower <= y) & (y <= upper))),
+            "mean_width": float(np.mean(upper - lower)),
+        }

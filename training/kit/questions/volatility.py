@@ -1,0 +1,88 @@
+"""Volatility: forecast variance against the rolling mean, EWMA and HAR."""
+
+from typing import Final
+
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
+from feature_mapper.volatility import garman_klass_variance, session_variance
+from feature_mapper.windows import windows
+from models.families.base import Objective
+from models.scale import FLOOR
+from models.tasks.base import Columns, Head
+from models.tasks.volatility import Volatility, VolatilityHead
+from training.kit.questions.base import Rows
+from training.kit.scores import qlike
+from training.kit.targets import NEXT_VARIANCE
+
+MONTH: Final = 21
+EWMA_DECAY: Final = 0.94
+"""RiskMetrics' daily decay (J.P. Morgan 1996)."""
+EWMA_WINDOW: Final = 126
+"""Sessions after which a weight has fallen to 0.0004 of the first."""
+
+
+class VolatilityQuestion:
+    """Next session's variance, by QLIKE."""
+
+    task: Final = Volatility()
+    target: Final = NEXT_VARIANCE
+    objective: Final[Objective] = "positive"
+    metric: Final = "qlike_skill"
+
+    def context(self, bars: Bars) -> dict[str, FloatArray]:
+        """Return the rolling mean and the EWMA of session variance, which see as much history as the symbol has."""
+        variance = session_variance(bars)
+        decay = EWMA_DECAY ** np.arange(EWMA_WINDOW - 1, -1, -1)
+        return {
+            "rolling_mean": _weighted(variance, np.full(MONTH, 1 / MONTH)),
+            "ewma": _weighted(variance, decay / decay.sum()),
+            "own_bar": np.maximum(garman_klass_variance(bars), FLOOR),
+        }
+
+    def label(self, y: FloatArray, scale: FloatArray) -> FloatArray:
+        """Fit the variance relative to the symbol's own level; the gamma deviance of the estimator is QLIKE."""
+        return np.maximum(y, FLOOR) / np.square(scale)
+
+    def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
+        """Take the central quantiles of log(realised / forecast volatility) out of fold."""
+        ratio = 0.5 * (np.log(np.maximum(rows.y, FLOOR)) - margin) - np.log(scale)
+        lower, upper = np.quantile(ratio, ((1 - level) / 2, (1 + level) / 2))
+        return VolatilityHead(level=level, lower=float(lower), upper=float(upper))
+
+    def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
+        """QLIKE of the variance."""
+        return qlike(np.square(forecast["volatility"]), np.maximum(y, FLOOR))
+
+    def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:
+        """Rival forecasts; each is made unbiased on the training rows, so that none loses by its level alone."""
+        rivals: dict[str, Columns] = {}
+        naive = ("rolling_mean", "ewma") if tier > MONTH else ("own_bar", "rolling_mean")
+        for name in naive:
+            bias = np.mean(train.y / train.context[name])
+            rivals[name] = {"volatility": np.sqrt(test.context[name] * bias)}
+        rivals["har"] = {"volatility": scale}
+        return rivals
+
+    def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:
+        """Return QLIKE, errors and fit of the logs, the mean ratio (1 is unbiased) and the band's coverage."""
+        volatility, realised = forecast["volatility"], np.sqrt(np.maximum(y, FLOOR))
+        log_error = np.log(realised) - np.log(volatility)
+        spread = np.log(realised) - np.log(realised).mean()
+        return {
+            "qlike": float(np.mean(self.loss(forecast, y))),
+            "rmse": float(np.sqrt(np.mean(np.square(volatility - realised)))),
+            "log_r2": float(1 - np.mean(np.square(log_error)) / np.mean(np.square(spread))),
+            "variance_ratio": float(np.mean(y / np.square(volatility))),
+            "coverage": float(np.mean((forecast["lower"] <= realised) & (realised <= forecast["upper"]))),
+        }
+
+
+def _weighted(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the weighted mean of the last ``len(weights)`` values, floored; NaN where there are fewer."""
+    result = np.full(len(values), np.nan)
+    rows = len(values) - len(weights)
+    if rows > 0:
+        result[len(weights) :] = np.maximum(np.sum(windows(values[1:], len(weights), rows) * weights, axis=-1), FLOOR)
+    return result

@@ -1,0 +1,123 @@
+"""The ritual of every training: train and check, record golden examples, publish a candidate, judge it, promote it or not."""
+
+import datetime as dt
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+import training
+from feature_mapper.bars import Bars
+from models.golden import record
+from models.manifest import PROTOCOL, Draft, GateVerdict, Manifest
+from models.served import load_model
+from models.store import Artifact, ArtifactStore
+from models.tasks.registry import task_of
+from training.kit.card import card
+from training.kit.gate import judge
+from training.kit.outcome import Outcome, Trainer
+from training.kit.progress import Progress
+from training.kit.spec import ModelSpec
+
+
+def trainer_of(task: str) -> Trainer:
+    """Return what trains the models of a task."""
+    match task:
+        case "regime":
+            from training.kit.regime import train as train_regime
+
+            return train_regime
+        case "forecast":
+            from training.kit.forecast import train as train_forecast
+
+            return train_forecast
+        case _:
+            from training.kit.tabular import train as train_tabular
+
+            return train_tabular
+
+
+def run(model: str, spec: ModelSpec, series: Mapping[str, Bars], store: ArtifactStore) -> Manifest:
+    """Train one model on ``series`` (symbol to bars) and publish it; return the manifest of the new version.
+
+    Until the last step nothing is written, so an interrupted run leaves the store as it was.
+    """
+    task = task_of(model).identity.name
+    outcome = trainer_of(task)(model, spec, series, Progress(model, total=0))
+    verdict = judge(model, outcome, store)
+    draft = _draft(model, task, spec, series, outcome, verdict)
+    files = _files(model, draft, outcome)
+    manifest = store.publish(draft, files, why="trained")
+    if verdict.promoted:
+        store.promote(model, manifest.version, why=verdict.reason)
+    return manifest
+
+
+def _draft(
+    model: str, task: str, spec: ModelSpec, series: Mapping[str, Bars], outcome: Outcome, verdict: GateVerdict
+) -> Draft:
+    return Draft(
+        protocol=PROTOCOL,
+        model=model,
+        task=task,
+        family=spec.family,
+        created=dt.datetime.now(dt.UTC).replace(microsecond=0),
+        git_commit=_commit(),
+        libraries={name: metadata.version(name) for name in outcome.libraries},
+        symbols=tuple(series),
+        first_date=outcome.first,
+        last_date=outcome.last,
+        rows=outcome.rows,
+        data_fingerprint=fingerprint(series),
+        target=outcome.target,
+        seed=spec.seed,
+        tiers=outcome.tiers,
+        checks=outcome.checks,
+        gate=verdict,
+    )
+
+
+def _files(model: str, draft: Draft, outcome: Outcome) -> dict[str, bytes]:
+    """Return every file of the artifact; the golden answers come from the weights as read back, not as fitted."""
+    unpublished = Artifact(manifest=draft.published("v000000", ()), files=dict(outcome.weights))
+    golden = record(load_model(unpublished), outcome.cases)
+    evaluation = msgspec.json.format(msgspec.json.encode(outcome.evaluation), indent=1) + b"\n"
+    notes = (Path(training.__file__).parent / model / "card.md").read_text(encoding="utf-8")
+    return {
+        **outcome.weights,
+        **outcome.plots,
+        "golden.json": golden,
+        "evaluation.json": evaluation,
+        "card.md": card(draft, outcome, notes).encode(),
+    }
+
+
+def fingerprint(series: Mapping[str, Bars]) -> str:
+    """Return the SHA-256 of all training bars: symbols, days and the bits of every number."""
+    digest = hashlib.sha256()
+    for symbol, bars in sorted(series.items()):
+        digest.update(f"{symbol}:{len(bars)};".encode())
+        if bars.date is not None:
+            digest.update(bars.date.tobytes())
+        for name, column in bars.columns():
+            digest.update(name.encode() + column.tobytes())
+    return digest.hexdigest()
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that this code runs from, or None outside one."""
+    root = Path(training.__file__).parent.parent
+    try:
+        shown = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607  git is found as the user's shell finds it
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return shown.stdout.strip()

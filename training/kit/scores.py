@@ -1,0 +1,106 @@
+"""Scores: losses a row, skill against a baseline on the same rows, and what to make of it."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from feature_mapper.typing import DateArray, FloatArray
+from models.manifest import Score
+
+BLOCK: Final = 21
+"""Days in a bootstrap block: losses of neighbouring days are not independent, least of all those of volatility."""
+
+RESAMPLES: Final = 1000
+
+_TINY: Final = 1e-15
+
+
+def log_loss(probability: FloatArray, outcome: FloatArray) -> FloatArray:
+    """Return ``-log`` of the probability given to what happened, shape (n,). 0 is perfect, log 2 a fair coin."""
+    chance = np.where(outcome == 1, probability, 1 - probability)
+    return -np.log(np.clip(chance, _TINY, 1))
+
+
+def squared_error(forecast: FloatArray, outcome: FloatArray) -> FloatArray:
+    """Return ``(forecast - outcome)^2``, shape (n,)."""
+    return np.square(forecast - outcome)
+
+
+def qlike(variance: FloatArray, outcome: FloatArray) -> FloatArray:
+    """Return the QLIKE loss ``outcome / variance - log(outcome / variance) - 1``, shape (n,).
+
+    0 is perfect. Its mean ranks variance forecasts as the true variance would, though ``outcome`` is only a noisy proxy of
+    it (Patton 2011).
+    """
+    ratio = outcome / variance
+    return ratio - np.log(ratio) - 1
+
+
+def ranked_probability(shares: FloatArray, code: FloatArray) -> FloatArray:
+    """Return the ranked probability score of ordered classes, shape (n,): 0 is perfect, 2 classes off costs more than 1.
+
+    ``sum_k (P(class <= k) - [code <= k])^2 / (classes - 1)`` (Epstein 1969).
+    """
+    classes = shares.shape[1]
+    reached = np.cumsum(shares, axis=1)[:, :-1]
+    happened = (code[:, None] <= np.arange(classes - 1)).astype(np.float64)
+    return np.sum(np.square(reached - happened), axis=1) / (classes - 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class DailySums:
+    """Losses of a model and of its baseline, added up by day.
+
+    Symbols of one day share the day's news, so days, not rows, are what a bootstrap may draw.
+    """
+
+    model: FloatArray
+    baseline: FloatArray
+
+    @classmethod
+    def of(cls, model: FloatArray, baseline: FloatArray, date: DateArray) -> "DailySums":
+        """Add up rows by day, in order of days."""
+        _, day = np.unique(date, return_inverse=True)
+        return cls(np.bincount(day, model), np.bincount(day, baseline))
+
+    def skill(self) -> float:
+        """Return ``1 - sum(model) / sum(baseline)``: 1 is perfect, 0 no better than the baseline."""
+        return float(1 - self.model.sum() / self.baseline.sum())
+
+    def interval(self, seed: int) -> tuple[float, float]:
+        """Return a 95 % interval of the skill by a circular block bootstrap of days (Politis & Romano 1992)."""
+        days = len(self.model)
+        rng = np.random.default_rng(seed)
+        starts = rng.integers(0, days, size=(RESAMPLES, -(-days // BLOCK)))
+        drawn = (starts[:, :, None] + np.arange(BLOCK)).reshape(RESAMPLES, -1)[:, :days] % days
+        skills = 1 - self.model[drawn].sum(axis=1) / self.baseline[drawn].sum(axis=1)
+        low, high = np.quantile(skills, (0.025, 0.975))
+        return float(low), float(high)
+
+
+def skill(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, *, against: str, seed: int) -> Score:
+    """Score losses of shape (n,) against those of a baseline on the same rows."""
+    sums = DailySums.of(model, baseline, date)
+    interval = sums.interval(seed)
+    return Score(
+        metric=metric, value=sums.skill(), ci95=interval, n=len(model), baseline=against, verdict=verdict(interval)
+    )
+
+
+def verdict(interval: tuple[float, float]) -> str:
+    """Say what an interval of skill means, in the words that answers carry."""
+    low, high = interval
+    if low > 0:
+        return "better than naive"
+    return "worse than naive" if high < 0 else "no measurable skill"
+
+
+def conformal_quantile(errors: FloatArray, level: float) -> float:
+    """Return the split-conformal quantile: the ``ceil((n + 1) * level)``-th smallest of n errors.
+
+    An exchangeable further error lies below it with a chance of at least ``level`` (Vovk et al. 2005).
+    """
+    rank = min(math.ceil((len(errors) + 1) * level), len(errors))
+    return float(np.partition(errors, rank - 1)[rank - 1])

@@ -1,0 +1,54 @@
+"""Purged walk-forward splits: train on the past, leave a gap, test on what follows."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_mapper.typing import BoolArray, DateArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Fold:
+    """One split: row positions, and the days that the test block spans (both included)."""
+
+    number: int
+    train: IntArray
+    test: IntArray
+    first: np.datetime64
+    last: np.datetime64
+
+
+@dataclass(frozen=True, slots=True)
+class PurgedWalkForward:
+    """Expanding-window splits of pooled rows by date.
+
+    Attributes
+    ----------
+    folds : int
+        Test blocks of equal numbers of days.
+    warm_up : float
+        Share of the days that come before the first test block, inside (0, 1).
+    embargo : int
+        Sessions left out between the end of the last training label and the first test day, so that what slowly decays
+        across the border is not learnt on one side and scored on the other.
+
+    A row trains only if its label ends *before* the gap, so that no label of training overlaps a test row. With labels
+    of 5 sessions a split by row number leaks up to 4 sessions of the future; that is what ``label_end`` is for.
+
+    """
+
+    folds: int = 5
+    warm_up: float = 0.4
+    embargo: int = 5
+
+    def split(self, date: DateArray, label_end: DateArray) -> Iterator[Fold]:
+        """Yield folds over rows with as-of day ``date`` and last day of the label ``label_end``, both shape (n,)."""
+        days = np.unique(date)
+        edges = np.linspace(int(len(days) * self.warm_up), len(days), self.folds + 1).astype(np.int64)
+        for number, (start, stop) in enumerate(itertools.pairwise(edges)):
+            barrier = days[max(start - self.embargo, 0)]
+            train: BoolArray = label_end < barrier
+            test: BoolArray = (date >= days[start]) & (date <= days[stop - 1])
+            yield Fold(number, np.flatnonzero(train), np.flatnonzero(test), days[start], days[stop - 1])

@@ -1,0 +1,146 @@
+"""Training of tabular models: one estimator, yardstick and head for each tier of history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.manifest import describe
+from models.families.base import TabularFamily, tabular_family
+from models.features import to_structs
+from models.golden import bars_to_json
+from models.manifest import LeakCheck, Target, TierManifest
+from models.scale import HarScale
+from models.tasks.base import Head
+from models.tasks.registry import task_of
+from models.typing import JsonObject
+from training.kit import plots
+from training.kit.checks import run_checks
+from training.kit.evaluation import report, scores
+from training.kit.outcome import Outcome
+from training.kit.panel import Panel, build
+from training.kit.progress import Progress
+from training.kit.questions.base import Question
+from training.kit.questions.registry import QUESTIONS
+from training.kit.spec import ModelSpec
+from training.kit.splits import PurgedWalkForward
+from training.kit.walk import Fitted, OutOfFold, fit, scored_rows, walk_forward
+
+CASES_A_TIER: Final = 5
+"""Golden examples a tier; with four tiers, 20 of the 16 that an artifact needs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class TrainedTier:
+    """One tier, evaluated and fitted on all rows."""
+
+    panel: Panel
+    out: OutOfFold
+    fitted: Fitted
+    scale: HarScale
+    head: Head
+
+
+def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress) -> Outcome:
+    """Train, evaluate and check a tabular model; write nothing."""
+    question = QUESTIONS[task_of(model).identity.name]
+    family = tabular_family(spec.family)
+    splitter = PurgedWalkForward()
+    progress.total = len(spec.tiers) * (splitter.folds + 1) + 1
+    tiers = [_tier(tier, question, spec, family, series, splitter, progress) for tier in spec.tiers]
+    last = tiers[-1].panel
+    checks = run_checks(series, spec.features_of(spec.tiers[-1]), question.target, last, splitter)
+    progress.step("leak checks")
+    target = question.target
+    return Outcome(
+        tiers=tuple(_manifest(trained, question, spec, family) for trained in tiers),
+        weights={_weights_name(trained, family): trained.fitted.estimator.dump() for trained in tiers},
+        target=Target(name=target.name, definition=target.definition, horizon=target.horizon),
+        evaluation={"tiers": [report(trained.panel, trained.out, question, tuple(series)) for trained in tiers]},
+        plots=_plots(tiers[-1], question),
+        cases=golden_cases(series, spec.tiers),
+        checks=checks,
+        rows=len(last.rows),
+        first=last.rows.date.min().item(),
+        last=last.rows.date.max().item(),
+        libraries=("numpy", *family.LIBRARIES),
+    )
+
+
+def _tier(
+    tier: int,
+    question: Question,
+    spec: ModelSpec,
+    family: TabularFamily,
+    series: Mapping[str, Bars],
+    splitter: PurgedWalkForward,
+    progress: Progress,
+) -> TrainedTier:
+    panel = build(series, question, spec.features_of(tier), tier)
+    out = walk_forward(
+        panel, question, spec, family, splitter, lambda fold: progress.step(f"tier {tier}, fold to {fold.last}")
+    )
+    everything = np.arange(len(panel.rows))
+    scale = panel.scale(everything)
+    *_, fitted = fit(panel, everything, panel.volatility(scale), question, spec, family)
+    head = question.head(out.margin, out.scale, panel.rows.take(out.at), spec.level, fitted.class_weights)
+    progress.step(f"tier {tier}, fit on all rows")
+    return TrainedTier(panel, out, fitted, scale, head)
+
+
+def _weights_name(trained: TrainedTier, family: TabularFamily) -> str:
+    return f"tier_{trained.panel.tier:03d}.{family.SUFFIX}"
+
+
+def _manifest(trained: TrainedTier, question: Question, spec: ModelSpec, family: TabularFamily) -> TierManifest:
+    import msgspec
+
+    head: dict[str, object] = {"answer": msgspec.to_builtins(trained.head)}
+    if question.task.scaled:
+        head["scale"] = trained.scale.as_json()
+    used = [trained.panel.features[column] for column in trained.fitted.used]
+    return TierManifest(
+        tier=trained.panel.tier,
+        features=to_structs(describe(used)),
+        weights=_weights_name(trained, family),
+        parameters=dict(spec.parameters),
+        head=head,
+        scores=scores(trained.panel, trained.out, question),
+    )
+
+
+def golden_cases(series: Mapping[str, Bars], tiers: tuple[int, ...]) -> tuple[JsonObject, ...]:
+    """Choose windows over all tiers and series: exact and longer histories, with and without volume and dates."""
+    rng = np.random.default_rng(16)
+    cases: list[JsonObject] = []
+    for tier in tiers:
+        able = [bars for bars in series.values() if len(bars) > tier]
+        for number in range(CASES_A_TIER):
+            bars = able[number % len(able)]
+            end = int(rng.integers(tier + 1, len(bars) + 1))
+            longer = number % 2
+            window = bars[end - tier - longer : end]
+            bare = number == CASES_A_TIER - 1
+            shown = Bars(window.open, window.high, window.low, window.close) if bare else window
+            cases.append(bars_to_json(shown))
+    return tuple(cases)
+
+
+def _plots(trained: TrainedTier, question: Question) -> dict[str, bytes]:
+    rows = scored_rows(trained.panel, trained.out)
+    naive = next(iter(trained.out.rivals))
+    own = question.loss(trained.out.forecast, rows.y)
+    base = question.loss(trained.out.rivals[naive], rows.y)
+    names = [trained.panel.features[column].name for column in trained.fitted.used]
+    return {
+        "skill_by_year.png": plots.skill_by_year(own, base, rows.date, question.metric, naive),
+        "importance.png": plots.importance(names, trained.fitted.estimator.importance()),
+        "reliability.png": plots.reliability(question, trained.out.forecast, rows.y),
+    }
+
+
+def passed(checks: tuple[LeakCheck, ...]) -> bool:
+    """Tell whether every leak check passed."""
+    return all(check.passed for check in checks)

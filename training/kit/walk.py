@@ -1,0 +1,145 @@
+"""Walk-forward evaluation of a tabular model: every score is of rows that no fit, yardstick or head had seen."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from feature_mapper.typing import BoolArray, FloatArray, IntArray
+from models.families.base import TabularEstimator, TabularFamily, TrainingRows
+from models.tasks.base import Columns
+from training.kit.panel import Panel
+from training.kit.questions.base import Question, Rows
+from training.kit.spec import ModelSpec
+from training.kit.splits import Fold, PurgedWalkForward
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Fitted:
+    """An estimator, the columns that it reads, and the class weights that it was fitted with."""
+
+    estimator: TabularEstimator
+    used: IntArray
+    class_weights: FloatArray
+
+    def margin(self, x: FloatArray) -> FloatArray:
+        """Predict rows of the whole feature set."""
+        return self.estimator.predict(np.ascontiguousarray(x[:, self.used]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class OutOfFold:
+    """Test rows of all folds, in fold order, with what was forecast for them.
+
+    ``margin``, ``full_margin`` (of the fit on all features) and ``scale`` cover every test row. ``forecast`` and
+    ``rivals`` cover the rows of ``scored``: the first fold has no earlier out-of-fold rows to learn a head from, so it
+    teaches heads and is not scored.
+    """
+
+    at: IntArray
+    fold: IntArray
+    margin: FloatArray
+    full_margin: FloatArray
+    scale: FloatArray
+    scored: BoolArray
+    forecast: Columns
+    full_forecast: Columns
+    rivals: dict[str, Columns]
+    class_weights: FloatArray
+
+
+def fit(panel: Panel, at: IntArray, scale: FloatArray, question: Question, spec: ModelSpec, family: TabularFamily) -> Iterator[Fitted]:
+    """Fit on the rows ``at``; yield the fit on all features and, if the spec keeps fewer, the refit on those."""
+    y = panel.rows.y[at]
+    weight, class_weights = _weights(y, question, spec)
+    rows = TrainingRows(panel.x[at], question.label(y, scale[at]), weight, question.objective)
+    full = family.fit(rows, spec.parameters, spec.seed)
+    everything = np.arange(panel.x.shape[1])
+    yield Fitted(full, everything, class_weights)
+    if spec.keep != "all":
+        used = _kept(full.importance(), spec.keep)
+        if 0 < len(used) < len(everything):
+            kept = TrainingRows(np.ascontiguousarray(rows.x[:, used]), rows.y, weight, question.objective)
+            yield Fitted(family.fit(kept, spec.parameters, spec.seed), used, class_weights)
+
+
+def _kept(gain: FloatArray, keep: Literal["used"] | int) -> IntArray:
+    """Return the columns to keep, in their order: those that are used, the foremost by gain if a number is given."""
+    used = np.flatnonzero(gain > 0)
+    if keep == "used":
+        return used
+    return np.sort(used[np.argsort(-gain[used], kind="stable")][:keep])
+
+
+def _weights(y: FloatArray, question: Question, spec: ModelSpec) -> tuple[FloatArray | None, FloatArray]:
+    if spec.class_weight is None:
+        return None, np.ones(int(y.max()) + 1 if question.objective == "multiclass" else 1)
+    counts = np.bincount(y.astype(np.int64))
+    class_weights = len(y) / (len(counts) * counts)
+    return class_weights[y.astype(np.int64)], class_weights
+
+
+def walk_forward(
+    panel: Panel,
+    question: Question,
+    spec: ModelSpec,
+    family: TabularFamily,
+    splitter: PurgedWalkForward,
+    step: Callable[[Fold], None],
+) -> OutOfFold:
+    """Fit and forecast fold by fold; ``step`` is told of each fold that is done."""
+    rows = panel.rows
+    at: list[IntArray] = []
+    fold_of: list[IntArray] = []
+    margins: list[FloatArray] = []
+    full_margins: list[FloatArray] = []
+    scales: list[FloatArray] = []
+    forecasts: list[Columns] = []
+    full_forecasts: list[Columns] = []
+    rivals: list[dict[str, Columns]] = []
+    class_weights = np.ones(1)
+    for fold in splitter.split(rows.date, rows.label_end):
+        volatility = panel.volatility(panel.scale(fold.train))
+        fits = list(fit(panel, fold.train, volatility, question, spec, family))
+        class_weights = fits[0].class_weights
+        test = panel.x[fold.test]
+        margin, full_margin, scale = fits[-1].margin(test), fits[0].margin(test), volatility[fold.test]
+        if at:  # heads are learnt on the folds before this one
+            earlier = np.concatenate(at)
+            known = rows.label_end[earlier] < fold.first  # a label that reaches into this fold isn't known yet
+            before, level = rows.take(earlier[known]), spec.level
+            for target, past, now in ((forecasts, margins, margin), (full_forecasts, full_margins, full_margin)):
+                head = question.head(
+                    np.concatenate(past)[known], np.concatenate(scales)[known], before, level, class_weights
+                )
+                target.append(question.task.columns(now, scale, head))
+            rivals.append(question.baselines(rows.take(fold.train), rows.take(fold.test), scale, panel.tier))
+        at.append(fold.test)
+        fold_of.append(np.full(len(fold.test), fold.number))
+        margins.append(margin)
+        full_margins.append(full_margin)
+        scales.append(scale)
+        step(fold)
+    numbers = np.concatenate(fold_of)
+    return OutOfFold(
+        at=np.concatenate(at),
+        fold=numbers,
+        margin=np.concatenate(margins),
+        full_margin=np.concatenate(full_margins),
+        scale=np.concatenate(scales),
+        scored=numbers > 0,
+        forecast=_joined(forecasts),
+        full_forecast=_joined(full_forecasts),
+        rivals={name: _joined([part[name] for part in rivals]) for name in rivals[0]},
+        class_weights=class_weights,
+    )
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def scored_rows(panel: Panel, out: OutOfFold) -> Rows:
+    """Return the rows that `OutOfFold.forecast` covers."""
+    return panel.rows.take(out.at[out.scored])
