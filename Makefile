@@ -13,6 +13,11 @@ CREATED := $(VENV)/.created
 TRAINING := $(call stamp,training)
 DEV := $(call stamp,dev)
 
+# LightGBM's wheel expects the system's OpenMP runtime. Where there is none (slim images), the one that scikit-learn
+# brings along takes its place; `install` links it here.
+OPENMP := $(VENV)/lib/openmp
+export LD_LIBRARY_PATH := $(CURDIR)/$(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+
 # With this set, every start would compile every imported file again: two to three times slower.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -85,6 +90,8 @@ define install
 	@$(PIP) install --progress-bar off --require-hashes -r requirements/$(1).txt
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@$(PY) -m compileall -q $(PACKAGES) barcast.py
+	@test "$$(uname)" != Linux || $(PY) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || \
+	    { mkdir -p $(OPENMP) && ln -sf ../python3.11/site-packages/scikit_learn.libs/libgomp-*.so.* $(OPENMP)/libgomp.so.1; }
 	@touch $@
 endef
 
