@@ -184,9 +184,14 @@ class Series(Holder):
 
     @_base
     def signed_value(self) -> FloatArray:
-        """Traded value, negative where the typical price fell, zero where it stayed."""
+        """Traded value, negative where the typical price fell, zero where it moved by less than `RESOLUTION`.
+
+        Typical prices are sums, so two that are equal on paper may differ by a rounding, whose sign means nothing.
+        """
         typical = self.typical.values
-        return np.sign(typical[1:] - typical[:-1]) * self.traded_value.values[1:]
+        change = typical[1:] - typical[:-1]
+        moved = np.abs(change) > RESOLUTION * typical[1:]
+        return np.sign(change) * moved * self.traded_value.values[1:]
 
     @_base
     def accumulation(self) -> FloatArray:

@@ -15,8 +15,8 @@ import numpy as np
 
 from feature_mapper.typing import FloatArray
 
-RESOLUTION: Final = 1e-6
-"""Moves below a millionth of the price are rounding, not market: denominators made of price moves never go below it."""
+RESOLUTION: Final = 1e-5
+"""Moves below a hundred-thousandth of the price are rounding, not market: denominators made of price moves never go below it."""
 
 TINY: Final = 1e-300
 """Stands in for a denominator of exactly zero whose numerator is zero too, so that the ratio is 0."""

@@ -11,7 +11,7 @@ from feature_mapper.typing import FloatArray
 _feature = partial(Feature, family="candle")
 _move = partial(_feature, unit="log return", level=True)
 
-_FLOOR = "the range at least 1e-6 of the close; no range gives 0"
+_FLOOR = "the range at least 1e-5 of the close; no range gives 0"
 
 
 def _body(s: Series, rows: int) -> FloatArray:

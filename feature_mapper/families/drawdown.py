@@ -58,7 +58,7 @@ def _relative_drawdown(width: int) -> Feature:
         lookback=width + 1,
         formula=(
             f"ln(close / highest high of {width} sessions) / (sqrt({width}) * root mean square of the last {width} log "
-            "returns, at least 1e-6); constant price gives 0"
+            "returns, at least 1e-5); constant price gives 0"
         ),
         kernel=lambda s, rows: (
             np.log(s.close.last(rows) / s.high.max(width, rows)) * scale / s.return_size(width, rows)

@@ -24,7 +24,7 @@ def _rsi(width: int) -> Feature:
         lookback=width + 1,
         formula=(
             f"100 * rises / (rises + falls), sums over the last {width} changes of close: Cutler's RSI, whose plain "
-            "means forget, where Wilder's recursion does not; rises + falls at least 1e-6 of the close, constant "
+            "means forget, where Wilder's recursion does not; rises + falls at least 1e-5 of the close, constant "
             "price gives 50"
         ),
         kernel=rsi,
@@ -42,7 +42,7 @@ def _stochastic(width: int) -> Feature:
         lookback=width,
         formula=(
             f"100 * (close - lowest low) / (highest high - lowest low) of {width} sessions (Lane's %K), the range at "
-            "least 1e-6 of the close; no range gives 50"
+            "least 1e-5 of the close; no range gives 50"
         ),
         kernel=stochastic,
     )
@@ -51,7 +51,7 @@ def _stochastic(width: int) -> Feature:
 def _cci(s: Series, rows: int) -> FloatArray:
     typical = s.typical.last(rows)
     spread = np.add.reduce(np.abs(s.typical.deviations(20, rows)), -1) / 20.0
-    return (typical - s.typical.mean(20, rows)) / (0.015 * np.maximum(spread, RESOLUTION * typical))
+    return (typical - s.typical.mean(20, rows)) / np.maximum(0.015 * spread, RESOLUTION * typical)
 
 
 def _up_share(width: int) -> Feature:
@@ -89,7 +89,7 @@ FEATURES: tuple[Feature, ...] = (
         lookback=20,
         formula=(
             "(p - mean p) / (0.015 * mean |p - mean p|) over 20 sessions, p = (high + low + close) / 3 (Lambert 1980), "
-            "the mean deviation at least 1e-6 of p; constant price gives 0"
+            "the denominator at least 1e-5 of p; constant price gives 0"
         ),
         kernel=_cci,
     ),

@@ -89,7 +89,7 @@ def _session_ratio(short: int, long: int) -> Feature:
         unit="log ratio",
         lookback=long + 1,
         formula=(
-            f"ln(session_volatility_{short} / session_volatility_{long}), each at least 1e-6; constant price gives 0"
+            f"ln(session_volatility_{short} / session_volatility_{long}), each at least 1e-5; constant price gives 0"
         ),
         kernel=lambda s, rows: (
             0.5 * (s.log_session_variance(short, rows) - s.log_session_variance(long, rows))
@@ -109,7 +109,7 @@ def _lagged_ratio(lag: int, long: int) -> Feature:
         unit="log ratio",
         lookback=max(lag + 2, long + 1),
         formula=(
-            f"ln(session_volatility_1 of {lag} sessions back / session_volatility_{long}), each at least 1e-6; "
+            f"ln(session_volatility_1 of {lag} sessions back / session_volatility_{long}), each at least 1e-5; "
             "constant price gives 0"
         ),
         kernel=ratio,
@@ -121,7 +121,7 @@ def _parkinson_ratio(short: int, long: int) -> Feature:
         name=f"parkinson_log_ratio_{short}_{long}",
         unit="log ratio",
         lookback=long,
-        formula=f"ln(parkinson_{short} / parkinson_{long}), each at least 1e-6; constant price gives 0",
+        formula=f"ln(parkinson_{short} / parkinson_{long}), each at least 1e-5; constant price gives 0",
         kernel=lambda s, rows: 0.5 * (s.log_parkinson(short, rows) - s.log_parkinson(long, rows)),
     )
 
@@ -132,7 +132,7 @@ def _variation(width: int) -> Feature:
         unit="ratio",
         lookback=width + 1,
         formula=(
-            f"standard deviation (divisor {width - 1}) / mean, at least 1e-6, of session_volatility_1 over {width} "
+            f"standard deviation (divisor {width - 1}) / mean, at least 1e-5, of session_volatility_1 over {width} "
             "sessions; constant price gives 0"
         ),
         kernel=lambda s, rows: (
@@ -165,7 +165,7 @@ FEATURES: tuple[Feature, ...] = (
         unit="log ratio",
         lookback=22,
         formula=(
-            "ln(root mean square of the last 21 log returns / parkinson_21), each at least 1e-6: above 0 where moves "
+            "ln(root mean square of the last 21 log returns / parkinson_21), each at least 1e-5: above 0 where moves "
             "keep their direction; constant price gives 0"
         ),
         kernel=lambda s, rows: np.log(s.return_size(21, rows)) - 0.5 * s.log_parkinson(21, rows),
@@ -176,7 +176,7 @@ FEATURES: tuple[Feature, ...] = (
         lookback=22,
         formula=(
             "(sum of squared positive log returns - sum of squared negative ones) / sum of all over 21 sessions, the "
-            "root mean square at least 1e-6; -1 only falls, 1 only rises, constant price gives 0"
+            "root mean square at least 1e-5; -1 only falls, 1 only rises, constant price gives 0"
         ),
         kernel=_signed_share,
     ),

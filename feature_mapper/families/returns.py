@@ -54,7 +54,7 @@ def _standardised_return(sessions: int, width: int) -> Feature:
         lookback=width + 1,
         formula=(
             f"log_return_{sessions} / (sqrt({sessions}) * rms{width}), rms{width} the root mean square of the last "
-            f"{width} log returns, at least 1e-6; constant price gives 0"
+            f"{width} log returns, at least 1e-5; constant price gives 0"
         ),
         kernel=_standardised(sessions, width),
     )
@@ -113,7 +113,7 @@ FEATURES: tuple[Feature, ...] = (
         name="return_skewness_63",
         unit="ratio",
         lookback=64,
-        formula="mean of cubed log returns / rms63^3 over 63 sessions, rms63 at least 1e-6; constant price gives 0",
+        formula="mean of cubed log returns / rms63^3 over 63 sessions, rms63 at least 1e-5; constant price gives 0",
         kernel=_skewness(63),
     ),
     _feature(
@@ -122,7 +122,7 @@ FEATURES: tuple[Feature, ...] = (
         lookback=22,
         formula=(
             "sum of the 20 products of neighbouring log returns / sum of the 21 squared ones, the root mean square at "
-            "least 1e-6; constant price gives 0"
+            "least 1e-5; constant price gives 0"
         ),
         kernel=_autocorrelation(21),
     ),
@@ -132,7 +132,7 @@ FEATURES: tuple[Feature, ...] = (
         lookback=22,
         formula=(
             "sum of squared overnight gaps / sum of session variances (Garman-Klass plus squared gap) over 21 "
-            "sessions, the mean of the latter at least 1e-12; constant price gives 0"
+            "sessions, the mean of the latter at least 1e-10; constant price gives 0"
         ),
         kernel=lambda s, rows: (
             s.squared_overnight.mean(21, rows) / np.maximum(s.session_variance.mean(21, rows), RESOLUTION * RESOLUTION)

@@ -64,7 +64,7 @@ def _z_score(width: int) -> Feature:
         lookback=width,
         formula=(
             f"(close - mean) / standard deviation (divisor {width - 1}) of the last {width} closes, the deviation at "
-            "least 1e-6 of the close; constant price gives 0"
+            "least 1e-5 of the close; constant price gives 0"
         ),
         kernel=z_score,
     )
@@ -86,7 +86,7 @@ def _trend_t(width: int) -> Feature:
         lookback=width,
         formula=(
             f"t-statistic of the slope of close on time over {width} sessions: r sqrt({width - 2} / (1 - r^2)), 1 - r^2 "
-            "at least 0.01, the standard deviation of close at least 1e-6 of the close; constant price gives 0"
+            "at least 0.01, the standard deviation of close at least 1e-5 of the close; constant price gives 0"
         ),
         kernel=trend_t,
     )
@@ -103,7 +103,7 @@ def _efficiency(width: int) -> Feature:
         unit="share",
         lookback=width + 1,
         formula=(
-            f"|close - close {width} sessions back| / sum of the {width} |changes|, the sum at least 1e-6 of the close "
+            f"|close - close {width} sessions back| / sum of the {width} |changes|, the sum at least 1e-5 of the close "
             "(Kaufman 1995); constant price gives 0"
         ),
         kernel=efficiency,

@@ -83,7 +83,7 @@ def _price_volume(width: int) -> Feature:
         unit="correlation",
         lookback=width + 1,
         formula=(
-            f"correlation of log return and volume over {width} sessions, the deviations at least 1e-6 and 1e-6 of the "
+            f"correlation of log return and volume over {width} sessions, the deviations at least 1e-5 and 1e-5 of the "
             "mean volume; constant price or constant volume gives 0"
         ),
         kernel=correlation,
