@@ -4,12 +4,12 @@ PYTHON ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
+UV := $(VENV)/bin/uv --no-config
 PACKAGES := app data feature_mapper flows models training
 
 # A stamp names the state it stands for: the folder, the project file and the lock. While they are the same,
 # its target is up to date and a start costs nothing.
 stamp = $(VENV)/.$(1)-$(firstword $(shell (pwd; cat pyproject.toml requirements/$(1).txt) | cksum))
-CREATED := $(VENV)/.created
 TRAINING := $(call stamp,training)
 DEV := $(call stamp,dev)
 
@@ -58,46 +58,56 @@ types: $(DEV) ## Check the types
 	$(PY) -m mypy
 
 # Each smaller lock is a subset of the larger one. Platform and Python are fixed, so that any machine writes the same file.
-COMPILE := $(VENV)/bin/uv --no-config pip compile --quiet --python-version 3.11 --python-platform linux --generate-hashes \
+COMPILE := ../$(UV) pip compile --quiet --python-version 3.11 --python-platform linux --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 
 lock: $(DEV) ## Solve requirements/*.in again; UPGRADE=1 also takes newer versions
-	cd requirements && ../$(COMPILE) $(if $(UPGRADE),--upgrade) serving.in training.in dev.in --output-file dev.txt
-	cd requirements && ../$(COMPILE) --constraint dev.txt serving.in training.in --output-file training.txt
-	cd requirements && ../$(COMPILE) --constraint dev.txt serving.in --output-file serving.txt
+	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) serving.in training.in dev.in --output-file dev.txt
+	cd requirements && $(COMPILE) --constraint dev.txt serving.in training.in --output-file training.txt
+	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) bootstrap.in --output-file bootstrap.txt
+	cd requirements && $(COMPILE) --constraint dev.txt serving.in --output-file serving.txt
 
 clean: ## Remove the environment and caches; trained models and downloaded data stay
-	rm -rf $(VENV) *.egg-info build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf $(VENV) .venv.lock *.egg-info build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamp comes last: an environment whose making was interrupted is made again from nothing.
-$(CREATED):
-	@for python in $(PYTHON) python3.11 python3 python; do \
-	    if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
-	        echo "Creating $(VENV) with $$($$python --version)"; \
-	        $$python -m venv --clear $(VENV) && touch $@ && exit 0; \
-	        exit 1; \
-	    fi; \
-	done; \
-	echo "Expected Python 3.11 with its venv module, found: $$(python3 --version 2>&1 || echo none)." >&2; \
-	echo "Install it (Debian, Ubuntu: apt install python3.11-venv) or name it: make PYTHON=/path/to/python3.11 ..." >&2; \
-	exit 1
-
-# pip writes a package's metadata after its files, so that a second run completes what an interrupted one began.
+# An environment is whole or it is made again from nothing: .whole is absent while anything is put into it.
 define install
-	@echo "Installing $$(grep -c == requirements/$(1).txt) packages from requirements/$(1).txt (half a minute or so)"
-	@rm -f $(VENV)/.training-* $(VENV)/.dev-*
-	@$(PIP) install --progress-bar off --require-hashes -r requirements/$(1).txt
+	@test -e $(VENV)/.whole || { $(create); }
+	@rm -f $(VENV)/.whole $(VENV)/.training-* $(VENV)/.dev-*
+	@echo "Installing $$(grep -c == requirements/$(1).txt) packages from requirements/$(1).txt (about half a minute)"
+	@$(PIP) install --require-hashes --requirement requirements/bootstrap.txt && \
+	    $(UV) pip install --quiet --python $(PY) --compile-bytecode --require-hashes --requirement requirements/$(1).txt || \
+	    { echo "uv could not do it; trying pip, which also reads pip.conf"; \
+	      $(PIP) install --require-hashes --requirement requirements/$(1).txt; }
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@$(PY) -m compileall -q $(PACKAGES) barcast.py
 	@test "$$(uname)" != Linux || $(PY) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || \
-	    { mkdir -p $(OPENMP) && ln -sf ../python3.11/site-packages/scikit_learn.libs/libgomp-*.so.* $(OPENMP)/libgomp.so.1; }
-	@touch $@
+	    { mkdir -p $(OPENMP) && cd $(OPENMP) && ln -sf ../python3.11/site-packages/scikit_learn.libs/libgomp-*.so.* libgomp.so.1; }
+	@touch $(VENV)/.whole $@
 endef
 
-$(TRAINING): | $(CREATED)
+define create
+for python in $(PYTHON) python3.11 python3 python; do \
+    if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
+        echo "Creating $(VENV) with $$($$python --version)"; \
+        exec $$python -m venv --clear $(VENV); \
+    fi; \
+done; \
+echo "Expected Python 3.11 with its venv module, found: $$(python3 --version 2>&1 || echo none)." >&2; \
+echo "Install it (Debian, Ubuntu: apt install python3.11-venv) or name it: make PYTHON=/path/to/python3.11 ..." >&2; \
+exit 1
+endef
+
+# Two makes at once set up one after the other; the second then finds the stamp of the first.
+ifdef SETUP
+$(TRAINING):
 	$(call install,training)
 
-$(DEV): | $(CREATED)
+$(DEV):
 	$(call install,dev)
 	@touch $(TRAINING)
+else
+$(TRAINING) $(DEV):
+	@$(if $(shell command -v flock),flock .venv.lock) $(MAKE) --no-print-directory SETUP=1 $@
+endif
