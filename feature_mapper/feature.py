@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from feature_mapper.series import Series
-from feature_mapper.typing import FloatArray
+from feature_mapper.windows import Values
 
-Kernel = Callable[[Series, int], FloatArray]
-"""``kernel(series, rows)``: values of shape (rows,) for the last ``rows`` bars, each from its own window alone."""
+Kernel = Callable[[Series, int], Values]
+"""``kernel(series, rows)``: values for the last ``rows`` bars, each from its own window alone; a scalar for one."""
 
 Needs = Literal["price", "volume", "date"]
 """The scarcest column a feature reads: every run of bars has prices, not every one has volumes or dates."""

@@ -8,7 +8,7 @@ import numpy as np
 from feature_mapper import volatility
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
-from feature_mapper.windows import RESOLUTION, TINY, Holder, Line, held
+from feature_mapper.windows import RESOLUTION, TINY, Holder, Line, Values, at_least, held
 
 
 class _base:  # noqa: N801  used as a decorator, like property
@@ -206,25 +206,25 @@ class Series(Holder):
         return np.divide(size, value, out=np.zeros_like(size), where=value != 0.0)
 
     @held
-    def return_size(self, width: int, rows: int) -> FloatArray:
+    def return_size(self, width: int, rows: int) -> Values:
         """Root mean square log return, at least `RESOLUTION`: a denominator."""
-        return np.maximum(np.sqrt(self.squared_return.mean(width, rows)), RESOLUTION)
+        return at_least(np.sqrt(self.squared_return.mean(width, rows)), RESOLUTION)
 
     @held
-    def log_session_variance(self, width: int, rows: int) -> FloatArray:
+    def log_session_variance(self, width: int, rows: int) -> Values:
         """Log of the mean session variance, the variance at least `RESOLUTION` squared."""
         return _log_variance(self.session_variance, width, rows)
 
     @held
-    def log_parkinson(self, width: int, rows: int) -> FloatArray:
+    def log_parkinson(self, width: int, rows: int) -> Values:
         """Log of the mean Parkinson variance, the variance at least `RESOLUTION` squared."""
         return _log_variance(self.parkinson, width, rows)
 
     @held
-    def traded(self, width: int, rows: int) -> FloatArray:
+    def traded(self, width: int, rows: int) -> Values:
         """Total volume of the window, at least `TINY`: a denominator."""
-        return np.maximum(self.volume.sum(width, rows), TINY)
+        return at_least(self.volume.sum(width, rows), TINY)
 
 
-def _log_variance(line: Line, width: int, rows: int) -> FloatArray:
-    return np.log(np.maximum(line.mean(width, rows), RESOLUTION * RESOLUTION))
+def _log_variance(line: Line, width: int, rows: int) -> Values:
+    return np.log(at_least(line.mean(width, rows), RESOLUTION * RESOLUTION))

@@ -2,14 +2,16 @@
 
 Why not the usual rolling functions: a rolling sum that carries a running total, or a recursive filter, remembers bars
 that have left the window, in its last bits at least. Here every window is reduced by itself. numpy adds along the last
-axis of a window view in an order that depends on the width alone, so one row taken by itself has the bits that it has
-inside a long history. Matrix products (`dot`, `matmul`, `einsum`) are avoided: the order in which they add depends on
-the number of rows.
+axis in an order that depends on the width alone, so a window by itself has the bits that it has as a row of a long
+history. Matrix products (`dot`, `matmul`, `einsum`) are avoided: the order in which they add depends on the shape.
+
+One row is a case of its own for speed only: its values are numpy scalars, whose arithmetic costs a fifth of that of
+arrays with one element and gives the same bits. What is computed from them is written once for both.
 """
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,6 +24,23 @@ TINY: Final = 1e-300
 """Stands in for a denominator of exactly zero whose numerator is zero too, so that the ratio is 0."""
 
 _ITEM = 8  # bytes in a float64
+
+Values: TypeAlias = FloatArray | np.float64
+"""What a feature is for the last rows: shape (rows,), or a scalar where one row is asked for."""
+
+
+def at_least(values: Values, floor: Values | float) -> Values:
+    """Return the larger of both, elementwise; an unknown value stays unknown."""
+    if isinstance(values, float):
+        return np.float64(floor) if values < floor else values
+    return np.maximum(values, floor)
+
+
+def at_most(values: Values, ceiling: Values | float) -> Values:
+    """Return the smaller of both, elementwise; an unknown value stays unknown."""
+    if isinstance(values, float):
+        return np.float64(ceiling) if values > ceiling else values
+    return np.minimum(values, ceiling)
 
 
 def windows(values: FloatArray, width: int, rows: int) -> FloatArray:
@@ -44,23 +63,26 @@ class Holder:
     """Keeps what was reduced during one pass, so that features share it."""
 
     def __init__(self) -> None:
-        self.held: dict[tuple[str, int], FloatArray] = {}
+        self.held: dict[tuple[str, int], Values] = {}
 
 
 _H = TypeVar("_H", bound=Holder)
+Reduction: TypeAlias = Callable[[_H, int, int], Values]
 
 
-def held(reduce: Callable[[_H, int, int], FloatArray]) -> Callable[[_H, int, int], FloatArray]:
+def held(reduce: Reduction[_H]) -> Reduction[_H]:
     """Compute ``reduce(self, width, rows)`` once a pass; fewer rows are the tail of what is held."""
     name = reduce.__name__
 
     @wraps(reduce)
-    def reduction(self: _H, width: int, rows: int) -> FloatArray:
+    def reduction(self: _H, width: int, rows: int) -> Values:
         key = (name, width)
         found = self.held.get(key)
-        if found is None or len(found) < rows:
+        if found is None or (found.size < rows):
             found = self.held[key] = reduce(self, width, rows)
-        return found if len(found) == rows else found[len(found) - rows :]
+        if found.size == rows:
+            return found
+        return found[-1] if rows == 1 else found[found.size - rows :]
 
     return reduction
 
@@ -68,63 +90,73 @@ def held(reduce: Callable[[_H, int, int], FloatArray]) -> Callable[[_H, int, int
 class Line(Holder):
     """A base series, aligned at its last value, with its window reductions.
 
-    Every method returns shape (rows,): the value for each of the last ``rows`` bars. A NaN in a window gives NaN.
+    Every method answers for the last ``rows`` bars. A NaN in a window gives NaN.
     """
 
     def __init__(self, values: FloatArray) -> None:
         super().__init__()
         self.values = values
 
-    def last(self, rows: int) -> FloatArray:
+    def last(self, rows: int) -> Values:
         """Return the values themselves."""
-        return self.values[len(self.values) - rows :]
+        return self.values[-1] if rows == 1 else self.values[-rows:]
 
-    def lagged(self, sessions: int, rows: int) -> FloatArray:
+    def lagged(self, sessions: int, rows: int) -> Values:
         """Return the values ``sessions`` bars earlier (at least 1)."""
-        return self.values[len(self.values) - rows - sessions : -sessions]
+        return self.values[-1 - sessions] if rows == 1 else self.values[-rows - sessions : -sessions]
 
     def window(self, width: int, rows: int) -> FloatArray:
-        """Return the windows themselves, shape (rows, width), oldest value first."""
-        return windows(self.values, width, rows)
+        """Return the windows themselves, oldest value first: shape (rows, width), or (width,) where one row is asked for.
+
+        Raises
+        ------
+        ValueError
+            There are fewer than ``width + rows - 1`` values.
+
+        """
+        if rows > 1:
+            return windows(self.values, width, rows)
+        if width > len(self.values):
+            raise ValueError(f"expected at least {width} values, found {len(self.values)}; declare a longer lookback")
+        return self.values[-width:]
 
     @held
-    def sum(self, width: int, rows: int) -> FloatArray:
+    def sum(self, width: int, rows: int) -> Values:
         """Return window sums."""
-        return np.add.reduce(windows(self.values, width, rows), -1)
+        return np.add.reduce(self.window(width, rows), -1)
 
-    @held
-    def mean(self, width: int, rows: int) -> FloatArray:
+    def mean(self, width: int, rows: int) -> Values:
         """Return window means."""
         return self.sum(width, rows) / width
 
     @held
-    def max(self, width: int, rows: int) -> FloatArray:
+    def max(self, width: int, rows: int) -> Values:
         """Return window maxima."""
-        return np.maximum.reduce(windows(self.values, width, rows), -1)
+        return np.maximum.reduce(self.window(width, rows), -1)
 
     @held
-    def min(self, width: int, rows: int) -> FloatArray:
+    def min(self, width: int, rows: int) -> Values:
         """Return window minima."""
-        return np.minimum.reduce(windows(self.values, width, rows), -1)
+        return np.minimum.reduce(self.window(width, rows), -1)
 
     @held
-    def variance(self, width: int, rows: int) -> FloatArray:
-        """Return window variances about the window mean, divided by ``width - 1``."""
+    def std(self, width: int, rows: int) -> Values:
+        """Return window standard deviations about the window mean, divisor ``width - 1``."""
+        return np.sqrt(self.variance(width, rows))
+
+    def variance(self, width: int, rows: int) -> Values:
+        """Return window variances about the window mean, divisor ``width - 1``."""
         deviations = self.deviations(width, rows)
         return np.add.reduce(deviations * deviations, -1) / (width - 1)
 
-    @held
-    def std(self, width: int, rows: int) -> FloatArray:
-        """Return window standard deviations, divisor ``width - 1``."""
-        return np.sqrt(self.variance(width, rows))
-
     def deviations(self, width: int, rows: int) -> FloatArray:
-        """Return the windows less their means, shape (rows, width)."""
-        return windows(self.values, width, rows) - self.mean(width, rows)[:, np.newaxis]
+        """Return the windows less their means, in the shape of the windows."""
+        mean = self.mean(width, rows)
+        return self.window(width, rows) - (mean if rows == 1 else mean[:, np.newaxis])
 
-    def weighted(self, weights: FloatArray, rows: int) -> FloatArray:
+    def weighted(self, weights: FloatArray, rows: int) -> Values:
         """Return window sums under ``weights``, oldest first; their number is the width."""
-        return np.add.reduce(windows(self.values, len(weights), rows) * weights, -1)
+        return np.add.reduce(self.window(len(weights), rows) * weights, -1)
 
 
 def ema_weights(span: int, width: int) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.typing import FloatArray
+from feature_mapper.windows import Values, at_least, at_most
 
 _feature = partial(Feature, family="candle")
 _move = partial(_feature, unit="log return", level=True)
@@ -14,21 +14,21 @@ _move = partial(_feature, unit="log return", level=True)
 _FLOOR = "the range at least 1e-5 of the close; no range gives 0"
 
 
-def _body(s: Series, rows: int) -> FloatArray:
+def _body(s: Series, rows: int) -> Values:
     return (s.close.last(rows) - s.open.last(rows)) / s.spread.last(rows)
 
 
-def _upper_wick(s: Series, rows: int) -> FloatArray:
-    return (s.high.last(rows) - np.maximum(s.open.last(rows), s.close.last(rows))) / s.spread.last(rows)
+def _upper_wick(s: Series, rows: int) -> Values:
+    return (s.high.last(rows) - at_least(s.open.last(rows), s.close.last(rows))) / s.spread.last(rows)
 
 
-def _lower_wick(s: Series, rows: int) -> FloatArray:
-    return (np.minimum(s.open.last(rows), s.close.last(rows)) - s.low.last(rows)) / s.spread.last(rows)
+def _lower_wick(s: Series, rows: int) -> Values:
+    return (at_most(s.open.last(rows), s.close.last(rows)) - s.low.last(rows)) / s.spread.last(rows)
 
 
-def _true_range(s: Series, rows: int) -> FloatArray:
+def _true_range(s: Series, rows: int) -> Values:
     previous = s.close.lagged(1, rows)
-    return np.log(np.maximum(s.high.last(rows), previous) / np.minimum(s.low.last(rows), previous))
+    return np.log(at_least(s.high.last(rows), previous) / at_most(s.low.last(rows), previous))
 
 
 FEATURES: tuple[Feature, ...] = (

@@ -7,7 +7,7 @@ import numpy as np
 
 from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.typing import FloatArray
+from feature_mapper.windows import Values
 
 _feature = partial(Feature, family="drawdown")
 
@@ -35,7 +35,7 @@ def _from_low(width: int) -> Feature:
 
 
 def _max_drawdown(width: int) -> Feature:
-    def max_drawdown(s: Series, rows: int) -> FloatArray:
+    def max_drawdown(s: Series, rows: int) -> Values:
         closes = s.close.window(width, rows)
         peaks = np.maximum.accumulate(closes, axis=-1)
         return np.minimum.reduce(closes / peaks, -1) - 1.0
@@ -72,7 +72,7 @@ def _since_high(width: int) -> Feature:
         unit="sessions",
         lookback=width,
         formula=f"sessions since the highest high of {width} sessions, the latest if several; 0 is today",
-        kernel=lambda s, rows: s.high.window(width, rows)[:, ::-1].argmax(axis=-1).astype(np.float64),
+        kernel=lambda s, rows: s.high.window(width, rows)[..., ::-1].argmax(axis=-1).astype(np.float64),
     )
 
 
@@ -82,7 +82,7 @@ def _since_low(width: int) -> Feature:
         unit="sessions",
         lookback=width,
         formula=f"sessions since the lowest low of {width} sessions, the latest if several; 0 is today",
-        kernel=lambda s, rows: s.low.window(width, rows)[:, ::-1].argmin(axis=-1).astype(np.float64),
+        kernel=lambda s, rows: s.low.window(width, rows)[..., ::-1].argmin(axis=-1).astype(np.float64),
     )
 
 

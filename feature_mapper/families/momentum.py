@@ -6,16 +6,15 @@ import numpy as np
 
 from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.typing import FloatArray
-from feature_mapper.windows import RESOLUTION, ema_weights
+from feature_mapper.windows import RESOLUTION, Values, at_least, ema_weights
 
 _feature = partial(Feature, family="momentum")
 
 
 def _rsi(width: int) -> Feature:
-    def rsi(s: Series, rows: int) -> FloatArray:
+    def rsi(s: Series, rows: int) -> Values:
         close = s.close.last(rows)
-        path = np.maximum(s.absolute_change.sum(width, rows), RESOLUTION * close)
+        path = at_least(s.absolute_change.sum(width, rows), RESOLUTION * close)
         return 50.0 + 50.0 * (close - s.close.lagged(width, rows)) / path
 
     return _feature(
@@ -32,9 +31,9 @@ def _rsi(width: int) -> Feature:
 
 
 def _stochastic(width: int) -> Feature:
-    def stochastic(s: Series, rows: int) -> FloatArray:
+    def stochastic(s: Series, rows: int) -> Values:
         close, high, low = s.close.last(rows), s.high.max(width, rows), s.low.min(width, rows)
-        return 50.0 + 50.0 * (close - high + (close - low)) / np.maximum(high - low, RESOLUTION * close)
+        return 50.0 + 50.0 * (close - high + (close - low)) / at_least(high - low, RESOLUTION * close)
 
     return _feature(
         name=f"stochastic_{width}",
@@ -48,10 +47,10 @@ def _stochastic(width: int) -> Feature:
     )
 
 
-def _cci(s: Series, rows: int) -> FloatArray:
+def _cci(s: Series, rows: int) -> Values:
     typical = s.typical.last(rows)
     spread = np.add.reduce(np.abs(s.typical.deviations(20, rows)), -1) / 20.0
-    return (typical - s.typical.mean(20, rows)) / np.maximum(0.015 * spread, RESOLUTION * typical)
+    return (typical - s.typical.mean(20, rows)) / at_least(0.015 * spread, RESOLUTION * typical)
 
 
 def _up_share(width: int) -> Feature:
@@ -67,7 +66,7 @@ def _up_share(width: int) -> Feature:
 _MACD = ema_weights(12, 64) - ema_weights(26, 64)
 
 
-def _histogram_weights() -> FloatArray:
+def _histogram_weights() -> Values:
     """MACD less its signal is one weighted sum of closes: the signal averages nine MACDs, each of 56 closes."""
     macd, signal = ema_weights(12, 56) - ema_weights(26, 56), ema_weights(9, 9)
     weights = np.zeros(64)

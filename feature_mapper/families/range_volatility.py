@@ -6,8 +6,7 @@ import numpy as np
 
 from feature_mapper.feature import Feature, Kernel
 from feature_mapper.series import Series
-from feature_mapper.typing import FloatArray
-from feature_mapper.windows import RESOLUTION
+from feature_mapper.windows import RESOLUTION, Values, at_least
 
 _feature = partial(Feature, family="range_volatility")
 _level = partial(_feature, unit="1/sqrt(session)", level=True)
@@ -49,7 +48,7 @@ def _rogers_satchell(width: int) -> Feature:
 def _yang_zhang(width: int) -> Feature:
     k = 0.34 / (1.34 + (width + 1) / (width - 1))
 
-    def yang_zhang(s: Series, rows: int) -> FloatArray:
+    def yang_zhang(s: Series, rows: int) -> Values:
         night, day = s.overnight.variance(width, rows), s.intraday.variance(width, rows)
         return np.sqrt(night + k * day + (1.0 - k) * s.rogers_satchell.mean(width, rows))
 
@@ -100,8 +99,8 @@ def _session_ratio(short: int, long: int) -> Feature:
 def _lagged_ratio(lag: int, long: int) -> Feature:
     floor = RESOLUTION * RESOLUTION
 
-    def ratio(s: Series, rows: int) -> FloatArray:
-        then = np.log(np.maximum(s.session_variance.lagged(lag, rows), floor))
+    def ratio(s: Series, rows: int) -> Values:
+        then = np.log(at_least(s.session_variance.lagged(lag, rows), floor))
         return 0.5 * (then - s.log_session_variance(long, rows))
 
     return _feature(
@@ -136,12 +135,12 @@ def _variation(width: int) -> Feature:
             "sessions; constant price gives 0"
         ),
         kernel=lambda s, rows: (
-            s.session_volatility.std(width, rows) / np.maximum(s.session_volatility.mean(width, rows), RESOLUTION)
+            s.session_volatility.std(width, rows) / at_least(s.session_volatility.mean(width, rows), RESOLUTION)
         ),
     )
 
 
-def _signed_share(s: Series, rows: int) -> FloatArray:
+def _signed_share(s: Series, rows: int) -> Values:
     returns, size = s.log_return.window(21, rows), s.return_size(21, rows)
     return np.add.reduce(returns * np.abs(returns), -1) / (21.0 * (size * size))
 

@@ -7,14 +7,13 @@ import numpy as np
 
 from feature_mapper.feature import Feature, Kernel
 from feature_mapper.series import Series
-from feature_mapper.typing import FloatArray
-from feature_mapper.windows import RESOLUTION
+from feature_mapper.windows import RESOLUTION, Values, at_least
 
 _feature = partial(Feature, family="returns")
 
 
 def _over(sessions: int) -> Kernel:
-    def log_return(s: Series, rows: int) -> FloatArray:
+    def log_return(s: Series, rows: int) -> Values:
         return np.log(s.close.last(rows) / s.close.lagged(sessions, rows))
 
     return log_return
@@ -61,7 +60,7 @@ def _standardised_return(sessions: int, width: int) -> Feature:
 
 
 def _skewness(width: int) -> Kernel:
-    def skewness(s: Series, rows: int) -> FloatArray:
+    def skewness(s: Series, rows: int) -> Values:
         returns = s.log_return.window(width, rows)
         size = s.return_size(width, rows)
         return np.add.reduce(returns * returns * returns, -1) / (width * (size * size * size))
@@ -70,10 +69,10 @@ def _skewness(width: int) -> Kernel:
 
 
 def _autocorrelation(width: int) -> Kernel:
-    def autocorrelation(s: Series, rows: int) -> FloatArray:
+    def autocorrelation(s: Series, rows: int) -> Values:
         returns = s.log_return.window(width, rows)
         size = s.return_size(width, rows)
-        return np.add.reduce(returns[:, 1:] * returns[:, :-1], -1) / (width * (size * size))
+        return np.add.reduce(returns[..., 1:] * returns[..., :-1], -1) / (width * (size * size))
 
     return autocorrelation
 
@@ -135,7 +134,7 @@ FEATURES: tuple[Feature, ...] = (
             "sessions, the mean of the latter at least 1e-10; constant price gives 0"
         ),
         kernel=lambda s, rows: (
-            s.squared_overnight.mean(21, rows) / np.maximum(s.session_variance.mean(21, rows), RESOLUTION * RESOLUTION)
+            s.squared_overnight.mean(21, rows) / at_least(s.session_variance.mean(21, rows), RESOLUTION * RESOLUTION)
         ),
     ),
 )

@@ -8,8 +8,7 @@ import numpy as np
 
 from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.typing import FloatArray
-from feature_mapper.windows import RESOLUTION, ema_weights
+from feature_mapper.windows import RESOLUTION, Values, at_least, ema_weights
 
 _feature = partial(Feature, family="trend")
 
@@ -54,9 +53,9 @@ def _ema_distance(span: int, width: int) -> Feature:
 
 
 def _z_score(width: int) -> Feature:
-    def z_score(s: Series, rows: int) -> FloatArray:
+    def z_score(s: Series, rows: int) -> Values:
         close = s.close.last(rows)
-        return (close - s.close.mean(width, rows)) / np.maximum(s.close.std(width, rows), RESOLUTION * close)
+        return (close - s.close.mean(width, rows)) / at_least(s.close.std(width, rows), RESOLUTION * close)
 
     return _feature(
         name=f"close_z_score_{width}",
@@ -74,10 +73,10 @@ def _trend_t(width: int) -> Feature:
     time = np.arange(width) - (width - 1) / 2.0
     time /= math.sqrt(float((time * time).sum()))
 
-    def trend_t(s: Series, rows: int) -> FloatArray:
-        spread = np.maximum(s.close.std(width, rows), RESOLUTION * s.close.last(rows)) * math.sqrt(width - 1)
+    def trend_t(s: Series, rows: int) -> Values:
+        spread = at_least(s.close.std(width, rows), RESOLUTION * s.close.last(rows)) * math.sqrt(width - 1)
         correlation = s.close.weighted(time, rows) / spread
-        unexplained = np.maximum(1.0 - correlation * correlation, _UNEXPLAINED)
+        unexplained = at_least(1.0 - correlation * correlation, _UNEXPLAINED)
         return correlation * np.sqrt((width - 2) / unexplained)
 
     return _feature(
@@ -93,9 +92,9 @@ def _trend_t(width: int) -> Feature:
 
 
 def _efficiency(width: int) -> Feature:
-    def efficiency(s: Series, rows: int) -> FloatArray:
+    def efficiency(s: Series, rows: int) -> Values:
         close = s.close.last(rows)
-        path = np.maximum(s.absolute_change.sum(width, rows), RESOLUTION * close)
+        path = at_least(s.absolute_change.sum(width, rows), RESOLUTION * close)
         return np.abs(close - s.close.lagged(width, rows)) / path
 
     return _feature(

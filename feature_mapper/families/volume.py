@@ -10,8 +10,7 @@ import numpy as np
 
 from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.typing import FloatArray
-from feature_mapper.windows import RESOLUTION, TINY
+from feature_mapper.windows import RESOLUTION, TINY, Values, at_least
 
 _feature = partial(Feature, family="volume", needs="volume")
 
@@ -19,8 +18,8 @@ _SILENCE: Final = 0.01
 """Volume, as a share of its mean, below which a log ratio stops falling: a session without trade has no log."""
 
 
-def _log_share(part: FloatArray, whole: FloatArray) -> FloatArray:
-    return np.log(np.maximum(part / np.maximum(whole, TINY), _SILENCE))
+def _log_share(part: Values, whole: Values) -> Values:
+    return np.log(at_least(part / at_least(whole, TINY), _SILENCE))
 
 
 def _volume_ratio(width: int) -> Feature:
@@ -72,11 +71,11 @@ def _illiquidity(short: int, long: int) -> Feature:
 
 
 def _price_volume(width: int) -> Feature:
-    def correlation(s: Series, rows: int) -> FloatArray:
+    def correlation(s: Series, rows: int) -> Values:
         together = s.log_return.deviations(width, rows) * s.volume.deviations(width, rows)
-        habit = np.maximum(RESOLUTION * s.volume.mean(width, rows), TINY)
-        moves = np.maximum(s.log_return.std(width, rows), RESOLUTION)
-        return np.add.reduce(together, -1) / (moves * np.maximum(s.volume.std(width, rows), habit) * (width - 1))
+        habit = at_least(RESOLUTION * s.volume.mean(width, rows), TINY)
+        moves = at_least(s.log_return.std(width, rows), RESOLUTION)
+        return np.add.reduce(together, -1) / (moves * at_least(s.volume.std(width, rows), habit) * (width - 1))
 
     return _feature(
         name=f"price_volume_correlation_{width}",
@@ -91,9 +90,9 @@ def _price_volume(width: int) -> Feature:
 
 
 def _vwap_distance(width: int) -> Feature:
-    def distance(s: Series, rows: int) -> FloatArray:
+    def distance(s: Series, rows: int) -> Values:
         value = s.traded_value.sum(width, rows)
-        return (s.close.last(rows) * s.volume.sum(width, rows) - value) / np.maximum(value, TINY)
+        return (s.close.last(rows) * s.volume.sum(width, rows) - value) / at_least(value, TINY)
 
     return _feature(
         name=f"vwap_distance_{width}",
@@ -117,7 +116,7 @@ def _money_flow(width: int) -> Feature:
             "value = (high + low + close) / 3 * volume; no trade gives 50"
         ),
         kernel=lambda s, rows: (
-            50.0 + 50.0 * s.signed_value.sum(width, rows) / np.maximum(s.traded_value.sum(width, rows), TINY)
+            50.0 + 50.0 * s.signed_value.sum(width, rows) / at_least(s.traded_value.sum(width, rows), TINY)
         ),
     )
 
@@ -144,6 +143,6 @@ FEATURES: tuple[Feature, ...] = (
         unit="ratio",
         lookback=21,
         formula="standard deviation (divisor 20) / mean of volume over 21 sessions; no trade gives 0",
-        kernel=lambda s, rows: s.volume.std(21, rows) / np.maximum(s.volume.mean(21, rows), TINY),
+        kernel=lambda s, rows: s.volume.std(21, rows) / at_least(s.volume.mean(21, rows), TINY),
     ),
 )
