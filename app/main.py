@@ -1,0 +1,133 @@
+"""The application. `python app/main.py`, `python -m app` and `uvicorn app.main:app` start it from any directory.
+
+Importing this module does nothing: ``app`` is made when it is first asked for.
+"""
+
+import functools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, TypeAlias
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from app import errors, openapi
+from app.boundary import Boundary, open_paths
+from app.metrics import Metrics
+from app.operations import Operation
+from app.queries import Queries
+from app.routers import health, pages
+from app.routers.health import ServingView
+from app.settings import Settings, load_settings
+
+OpenServing: TypeAlias = Callable[[Settings, Metrics], AbstractAsyncContextManager[ServingView]]
+"""Opens what serves: loads the models on entry, lets go of them on exit."""
+
+ROUTERS: Final = (health.OPERATIONS, pages.OPERATIONS, pages.ASSET_OPERATIONS)
+
+
+class Service(FastAPI):
+    """A FastAPI application whose routes are `Operation` declarations, inside a `Boundary`.
+
+    Endpoints share ``state.settings``, ``state.metrics`` and ``state.queries``; ``state.serving`` is what serves, from
+    start to stop.
+    """
+
+    def __init__(
+        self, settings: Settings, operations: Sequence[Operation], open_serving: OpenServing | None = None
+    ) -> None:
+        @asynccontextmanager
+        async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+            if open_serving is None:
+                yield
+                return
+            async with open_serving(settings, self.state.metrics) as serving:
+                self.state.serving = serving
+                try:
+                    yield
+                finally:
+                    self.state.serving = None
+
+        super().__init__(
+            title="Barcast",
+            version=service_version(),
+            lifespan=lifespan,
+            openapi_url=None,  # served as an operation, like everything else
+            redirect_slashes=False,  # a redirected POST loses its body in many clients
+        )
+        self.operations = tuple(operations)
+        self.state.settings = settings
+        self.state.metrics = Metrics()
+        self.state.queries = Queries(settings)
+        self.state.serving = None
+        self.router.routes.extend(operation.route() for operation in operations)
+        errors.install(self)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the boundary around everything, the framework's own last resort included."""
+        inner = super().build_middleware_stack()
+        paths = open_paths(operation.path for operation in self.operations if operation.open)
+        return Boundary(inner, self.state.settings, self.state.metrics, paths)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.document(self.operations, self.version)
+        return self.openapi_schema
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    operations: Sequence[Operation] = (),
+    open_serving: OpenServing | None = None,
+) -> FastAPI:
+    """Make the application; no model is read before it starts.
+
+    Parameters
+    ----------
+    settings : Settings or None
+        None: read from the environment.
+    operations : sequence of Operation
+        Served beside those of this package.
+    open_serving : callable or None
+        Opens what serves when the application starts; None: nothing does, and health says so.
+
+    Raises
+    ------
+    SettingsError
+        The environment can't be used.
+
+    """
+    settings = load_settings() if settings is None else settings
+    own = [operation for router in ROUTERS for operation in router]
+    if settings.docs:
+        own += pages.DOCS_OPERATIONS
+    return Service(settings, [*own, *operations], open_serving)
+
+
+def service_version() -> str:
+    """Return the installed version."""
+    try:
+        return version("barcast")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+uninstalled"
+
+
+@functools.cache
+def _app() -> FastAPI:
+    return create_app()
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make ``app`` on first use, for `uvicorn app.main:app`."""
+    if name == "app":
+        return _app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if __name__ == "__main__":
+    from app.server import main
+
+    main()

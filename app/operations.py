@@ -1,0 +1,100 @@
+"""An operation of the HTTP interface, as data: what it takes, what it answers, and who may call it.
+
+Routing, the OpenAPI document and the list of open paths all come from these declarations. Endpoints are plain
+Starlette functions from request to response: what FastAPI's own routes do for each request (dependency solving,
+pydantic) costs as much as decoding 260 bars.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.problems import ProblemType
+from app.schemas.forms import Form
+from models.typing import Json, JsonObject
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+JSON: Final = "application/json"
+HTML: Final = "text/html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What a POST takes.
+
+    Attributes
+    ----------
+    struct : type of msgspec.Struct
+        Declares the JSON body.
+    forms : tuple of Form
+        Which fields go together; empty: as the struct says.
+    examples : mapping of str to JSON
+        Bodies by name that are answered with success as they are.
+    also : mapping of str to JSON schema
+        Further media types, such as ``text/csv``.
+
+    """
+
+    struct: type[msgspec.Struct]
+    forms: tuple[Form, ...] = ()
+    examples: Mapping[str, JsonObject]
+    also: Mapping[str, JsonObject] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A parameter of the path or the query, always text; ``example`` is one that is answered with success."""
+
+    name: str
+    place: Literal["path", "query"]
+    description: str
+    example: str
+    schema: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path.
+
+    Attributes
+    ----------
+    answer : type or None
+        Struct of the JSON answer; None where ``media`` is something else.
+    problems : tuple of ProblemType
+        Problems of its own; those that any operation can have are added by `app.openapi`.
+    open : bool
+        Answered without the API key.
+
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    endpoint: Endpoint
+    summary: str
+    tag: str
+    answer: type[msgspec.Struct] | None
+    media: tuple[str, ...] = (JSON,)
+    description: str = ""
+    body: Body | None = None
+    parameters: tuple[Parameter, ...] = ()
+    problems: tuple[ProblemType, ...] = ()
+    open: bool = False
+
+    def route(self) -> Route:
+        """Return the route that serves it."""
+        return Route(self.path, self.endpoint, methods=[self.method], name=self.endpoint.__name__)
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def json_response(answer: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return an answer as JSON."""
+    return Response(_ENCODER.encode(answer), status, media_type=JSON)

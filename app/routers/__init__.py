@@ -1,0 +1,1 @@
+"""Transport: from requests to the plane and back. Each module declares ``operations``."""

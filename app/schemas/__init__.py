@@ -1,0 +1,1 @@
+"""What travels over HTTP, as msgspec structs; the OpenAPI schemas are generated from them."""

@@ -1,0 +1,161 @@
+"""Answers of the service. No field has a default: a client sees every field, every time."""
+
+import datetime as dt
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Model = Annotated[str, Meta(description="Name of the model.", examples=["lightgbm_direction"])]
+Version = Annotated[str, Meta(description="Version of the model that computed the answer.", examples=["v000003"])]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every answer."""
+
+
+class Fault(Struct, frozen=True):
+    """One place in the body that breaks a rule."""
+
+    pointer: Annotated[str, Meta(description="JSON Pointer into the body sent.", examples=["/bars/17/close"])]
+    detail: Annotated[str, Meta(description="What was expected there and what was found.")]
+
+
+class Problem(Struct, frozen=True):
+    """Every answer that is not a success (RFC 9457)."""
+
+    type: Annotated[str, Meta(description="Page of this service that explains the problem.")]
+    title: Annotated[str, Meta(description="The problem in a few words; the same for every case of it.")]
+    status: Annotated[int, Meta(description="HTTP status.", ge=400, le=599)]
+    detail: Annotated[str, Meta(description="What was expected, what was found, what to do.")]
+    request_id: Annotated[str, Meta(description="Same as header X-Request-ID; finds the request in the log.")]
+    errors: Annotated[list[Fault], Meta(description="Places in the body, at most 20.", max_length=20)]
+
+
+class Interval(Struct, frozen=True):
+    """A band that held a share ``level`` of the out-of-sample outcomes."""
+
+    level: Annotated[float, Meta(description="Share of outcomes inside the band.", gt=0, lt=1)]
+    lower: Annotated[float, Meta(description="Lower end.")]
+    upper: Annotated[float, Meta(description="Upper end.")]
+
+
+class History(Struct, frozen=True):
+    """How much history the answer rests on."""
+
+    bars: Annotated[int, Meta(description="Bars at hand, up to as-of.")]
+    tier: Annotated[int | None, Meta(description="Bars that the predictor which answered looks at; null: fallback.")]
+    full_tier: Annotated[int | None, Meta(description="Bars that the model's best predictor looks at.")]
+
+
+class Skill(Struct, frozen=True):
+    """What the model was worth out of sample, against a naive baseline on the same rows."""
+
+    metric: Annotated[str, Meta(description="Score; 0 is the baseline, 1 is perfect.", examples=["log_loss_skill"])]
+    value: Annotated[float, Meta(description="The score measured.")]
+    ci95: Annotated[tuple[float, float], Meta(description="95 % interval of the score.")]
+    n: Annotated[int, Meta(description="Rows it was measured on.")]
+    baseline: Annotated[str, Meta(description="The naive answer it was measured against.", examples=["base_rate"])]
+    verdict: Annotated[str, Meta(description="The score in words.", examples=["no measurable skill"])]
+
+
+class Envelope(Struct, frozen=True):
+    """What every answer of a model says about itself."""
+
+    model: Model
+    model_version: Annotated[str | None, Meta(description="Version that computed the answer; null: no version could.")]
+    symbol: Annotated[str | None, Meta(description="Symbol asked about, if one was named.")]
+    as_of: Annotated[dt.date | None, Meta(description="Last bar known; null if the bars carry no dates.")]
+    target_date: Annotated[dt.date | None, Meta(description="Session that the answer is about; null without as_of.")]
+    horizon: Annotated[int, Meta(description="Exchange sessions ahead.", ge=1)]
+    history: History
+    skill: Annotated[Skill | None, Meta(description="Measured worth; null: none was measured for what answered.")]
+    source: Annotated[Literal["model", "fallback"], Meta(description="Who answered: the model, or a rule of thumb.")]
+    reason: Annotated[str | None, Meta(description="Why a fallback answered; null if the model did.")]
+    warnings: Annotated[list[str], Meta(description="What is unusual about the input or the answer.")]
+
+
+class ReturnAnswer(Envelope, frozen=True):
+    """Next session's log return."""
+
+    expected_return: Annotated[float, Meta(description="Log return from the as-of close to the next close.")]
+    interval: Annotated[Interval | None, Meta(description="Conformal band of the return; null for a fallback.")]
+
+
+class DirectionAnswer(Envelope, frozen=True):
+    """Whether the next session closes higher."""
+
+    direction: Annotated[Literal["up", "down"], Meta(description="Likelier direction of the next close.")]
+    probability_up: Annotated[float, Meta(description="Calibrated probability of a higher close.", ge=0, le=1)]
+
+
+class VolatilityAnswer(Envelope, frozen=True):
+    """Next session's volatility."""
+
+    volatility: Annotated[
+        float, Meta(description="Root of the forecast variance (Garman-Klass plus squared overnight gap), a session.")
+    ]
+    volatility_annualized: Annotated[float, Meta(description="The same over 252 sessions.")]
+    interval: Annotated[Interval | None, Meta(description="Band of the realised volatility; null for a fallback.")]
+
+
+class RiskProbabilities(Struct, frozen=True):
+    """Probability of each risk class; they add up to 1."""
+
+    LOW: Probability
+    MEDIUM: Probability
+    HIGH: Probability
+
+
+class RiskAnswer(Envelope, frozen=True):
+    """Risk class of the next five sessions, by the symbol's own standards."""
+
+    risk: Annotated[Literal["LOW", "MEDIUM", "HIGH"], Meta(description="Tercile of realised volatility to come.")]
+    code: Annotated[Literal[0, 1, 2], Meta(description="0 is LOW, 1 MEDIUM, 2 HIGH.")]
+    probabilities: Annotated[RiskProbabilities | None, Meta(description="Of each class; null for a fallback.")]
+
+
+class RegimeProbabilities(Struct, frozen=True):
+    """Probability of each regime; they add up to 1."""
+
+    bear: Probability
+    neutral: Probability
+    bull: Probability
+
+
+class RegimeAnswer(Envelope, frozen=True):
+    """Market regime as of the last bar, judged by bars up to it only."""
+
+    regime: Annotated[Literal["bear", "neutral", "bull"], Meta(description="Likeliest regime now.")]
+    probabilities: Annotated[RegimeProbabilities | None, Meta(description="Filtered: later bars never change them.")]
+    confidence: Annotated[float | None, Meta(description="Probability of the likeliest regime.", ge=0, le=1)]
+    next_probabilities: Annotated[RegimeProbabilities | None, Meta(description="One session ahead.")]
+    expected_duration: Annotated[
+        float | None, Meta(description="Sessions that a stay in this regime lasts on average.")
+    ]
+    backend: Annotated[str, Meta(description="What computed it.", examples=["hmm"])]
+
+
+class ForecastPoint(Struct, frozen=True):
+    """One session of a forecast path."""
+
+    ds: Annotated[dt.date | None, Meta(description="Exchange session; null if the history carries no dates.")]
+    yhat: Annotated[float, Meta(description="Forecast close.")]
+    yhat_lower: Annotated[float | None, Meta(description="Lower end of the band; null for a fallback.")]
+    yhat_upper: Annotated[float | None, Meta(description="Upper end of the band; null for a fallback.")]
+
+
+class Regressor(Struct, frozen=True):
+    """Future values of one regressor and where they come from."""
+
+    values: Annotated[list[float], Meta(description="One value a session of the forecast.")]
+    source: Annotated[str, Meta(description="Given by the request, or how they were filled.", examples=["request"])]
+
+
+class ForecastAnswer(Envelope, frozen=True):
+    """Price path over the next sessions."""
+
+    level: Annotated[float | None, Meta(description="Share of outcomes that the band holds; null for a fallback.")]
+    forecast: Annotated[list[ForecastPoint], Meta(description="One row a session, nearest first.", min_length=1)]
+    regressors: Annotated[dict[str, Regressor], Meta(description="Regressors of the model, by name.")]

@@ -1,0 +1,128 @@
+"""Bodies that the service reads. One struct holds every form of a route's input, see `forms`."""
+
+import datetime as dt
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+SYMBOL_PATTERN: Final = r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]{0,23}\Z"
+
+Symbol = Annotated[
+    str, Meta(description="Name of a series, such as AAPL, BRK.B, ^GSPC, EURUSD=X.", pattern=SYMBOL_PATTERN)
+]
+Price = Annotated[float, Meta(description="In the symbol's currency, above 0.", gt=0)]
+Volume = Annotated[float | None, Meta(description="Units traded, 0 or more; null if unknown.")]
+Day = Annotated[dt.date, Meta(description="Exchange session, YYYY-MM-DD.")]
+
+
+def given(body: msgspec.Struct) -> frozenset[str]:
+    """Return the names of the fields that a body holds."""
+    return frozenset(name for name in body.__struct_fields__ if getattr(body, name) is not UNSET)
+
+
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every body: a field that is not declared is refused."""
+
+
+class Bar(Struct, frozen=True, gc=False):
+    """One session."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: Volume | UnsetType = UNSET
+    date: Day | UnsetType = UNSET
+
+
+class Columns(Struct, frozen=True):
+    """Sessions by column, oldest first, all columns of one length. The fast form."""
+
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    volume: list[float | None] | UnsetType = UNSET
+    date: list[dt.date] | UnsetType = UNSET
+
+
+class PredictRequest(Struct, frozen=True):
+    """Input of every `/predict/*` route, in one of the forms."""
+
+    open: float | UnsetType = UNSET
+    high: float | UnsetType = UNSET
+    low: float | UnsetType = UNSET
+    close: float | UnsetType = UNSET
+    volume: Volume | UnsetType = UNSET
+    date: Day | UnsetType = UNSET
+    bars: list[Bar] | Columns | UnsetType = UNSET
+    symbol: Symbol | UnsetType = UNSET
+    as_of: Day | UnsetType = UNSET
+
+    def keys(self) -> int:
+        """Count the keys of the body, those of its bars too."""
+        count = len(given(self))
+        if isinstance(self.bars, Columns):
+            return count + len(given(self.bars))
+        if isinstance(self.bars, UnsetType):
+            return count
+        optional = sum((bar.volume is not UNSET) + (bar.date is not UNSET) for bar in self.bars)
+        return count + 4 * len(self.bars) + optional
+
+
+class RegimeRequest(PredictRequest, frozen=True):
+    """Input of `/predict/regime`: as every other, or ready-made observations."""
+
+    returns_window: list[float] | UnsetType = UNSET
+    volatility_window: list[float] | UnsetType = UNSET
+
+
+class HistoryRow(Struct, frozen=True, gc=False):
+    """One session of a forecast's history, by Prophet's names or by the market's."""
+
+    ds: Day | UnsetType = UNSET
+    date: Day | UnsetType = UNSET
+    y: float | UnsetType = UNSET
+    close: float | UnsetType = UNSET
+    open: float | UnsetType = UNSET
+    high: float | UnsetType = UNSET
+    low: float | UnsetType = UNSET
+    volume: Volume | UnsetType = UNSET
+
+
+class ForecastRequest(Struct, frozen=True):
+    """Input of `/forecast/price`."""
+
+    periods: Annotated[int, Meta(description="Exchange sessions ahead.", ge=1)]
+    symbol: Symbol | UnsetType = UNSET
+    history: list[HistoryRow] | UnsetType = UNSET
+    regressors: (
+        Annotated[
+            dict[Annotated[str, Meta(max_length=64)], list[float]],
+            Meta(description="Future values by name, one a session of the forecast.", max_length=16),
+        ]
+        | UnsetType
+    ) = UNSET
+    level: Annotated[float, Meta(description="Share of outcomes that the band shall hold.", gt=0, lt=1)] | UnsetType = (
+        UNSET
+    )
+
+    def keys(self) -> int:
+        """Count the keys of the body, those of its history and regressors too."""
+        count = len(given(self))
+        if not isinstance(self.regressors, UnsetType):
+            count += len(self.regressors)
+        if not isinstance(self.history, UnsetType):
+            count += sum(len(given(row)) for row in self.history)
+        return count
+
+
+class BatchRequest(Struct, frozen=True):
+    """Input of `/predict/batch` as JSON: bodies of `/predict`, each answered by itself."""
+
+    items: list[msgspec.Raw]
+
+    def keys(self) -> int:
+        """Count the keys of the body; of its items, the colons, as each is looked at again by itself."""
+        return 1 + sum(bytes(item).count(b":") for item in self.items)

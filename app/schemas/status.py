@@ -1,0 +1,96 @@
+"""Answers about the service itself: status card, health, readiness, models, symbols."""
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from app.schemas.answers import Model, Skill, Struct, Version
+
+ModelCondition = Literal["serving", "missing", "quarantined", "failed"]
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: Annotated[
+        Literal["alive"], Meta(description="Always `alive`: liveness depends on no model, disk or network.")
+    ]
+
+
+class ModelHealth(Struct, frozen=True):
+    """One model and the version that serves."""
+
+    model: Model
+    task: Annotated[str, Meta(description="Question that the model answers.", examples=["direction"])]
+    path: Annotated[str, Meta(description="Where to ask it.", examples=["/predict/direction"])]
+    state: Annotated[
+        ModelCondition, Meta(description="Anything but `serving` is answered by fallback, or 503 if strict.")
+    ]
+    version: Annotated[str | None, Meta(description="Version that serves; null if none does.")]
+    trained_to: Annotated[dt.date | None, Meta(description="Last session that the version was trained on.")]
+    reason: Annotated[str | None, Meta(description="What is wrong and what to do; null if it serves.")]
+    skill: Annotated[Skill | None, Meta(description="Measured worth of its best predictor.")]
+
+
+class Health(Struct, frozen=True):
+    """All models, and whether the service as a whole is what it should be."""
+
+    status: Annotated[
+        Literal["ok", "degraded", "unavailable"],
+        Meta(description="ok: every model serves; degraded: some do not; unavailable: none does."),
+    ]
+    version: Annotated[str, Meta(description="Version of the service.")]
+    strict: Annotated[bool, Meta(description="Whether 503 is answered where a model can't.")]
+    models: list[ModelHealth]
+
+
+class Ready(Struct, frozen=True):
+    """The service takes traffic. A service that is not ready answers with a problem of status 503."""
+
+    status: Literal["ready"]
+    models: Annotated[int, Meta(description="Models that serve.", ge=1)]
+
+
+class Replay(Struct, frozen=True):
+    """Outcome of replaying a model's golden examples now."""
+
+    model: Model
+    version: Version
+    examples: Annotated[int, Meta(description="Golden examples replayed.", ge=1)]
+    identical: Annotated[bool, Meta(description="Whether every answer was the recorded one.")]
+    seconds: Annotated[float, Meta(description="Time taken.")]
+
+
+class Symbol(Struct, frozen=True):
+    """One stored history."""
+
+    symbol: Annotated[str, Meta(description="Name to ask with.", examples=["AAPL"])]
+    bars: Annotated[int, Meta(description="Sessions stored.")]
+    first: Annotated[dt.date, Meta(description="First session.")]
+    last: Annotated[dt.date, Meta(description="Last session, the latest as_of.")]
+    volume: Annotated[bool, Meta(description="Whether volumes are stored.")]
+
+
+class Symbols(Struct, frozen=True):
+    """Every stored history."""
+
+    symbols: list[Symbol]
+
+
+class ModelVersion(Struct, frozen=True):
+    """One published version of a model."""
+
+    model: Model
+    version: Version
+    created: Annotated[dt.datetime, Meta(description="When it was published, UTC.")]
+    champion: Annotated[bool, Meta(description="Whether it is the one that serves.")]
+    verdict: Annotated[str, Meta(description="What the promotion gate said.")]
+
+
+class StatusCard(Struct, frozen=True):
+    """What `GET /` shows: is it working, what does it know, where to go."""
+
+    health: Health
+    symbols: Annotated[int, Meta(description="Histories stored.")]
+    data_to: Annotated[dt.date | None, Meta(description="Last session stored, over all symbols.")]
