@@ -41,7 +41,7 @@ def compute(bars: Bars, features: Sequence[Feature], rows: int | None = None) ->
     asked = total if rows is None else rows
     if not 1 <= asked <= total:
         raise ValueError(f"expected rows from 1 to {total} (the number of bars), found {asked}; ask for no more than are")
-    series = Series(bars, asked - 1 + max((feature.lookback for feature in features), default=1))
+    series = Series(bars, asked, max((feature.lookback for feature in features), default=1))
     absent = {name for name, column in (("volume", bars.volume), ("date", bars.date)) if column is None}
     values = np.full((asked, len(features)), np.nan)
     for column, feature in enumerate(features):

@@ -31,27 +31,27 @@ class _base:  # noqa: N801  used as a decorator, like property
 
 
 class Series(Holder):
-    """The last ``length`` bars of a run as base series.
+    """Base series of the last ``rows`` bars of a run and of the ``lookback - 1`` bars before them.
 
     Each base series is aligned at its last value: a series of changes is one value shorter than the bars. Columns are
-    copied, because a slice of a table may be strided or unaligned, and sums over such memory may differ in bits.
+    copied, because a slice of a table may be strided or unaligned, and sums over such memory may differ in bits. Series
+    of dates reach back one bar at most: converting dates is slow, and no calendar feature asks for more.
     """
 
-    def __init__(self, bars: Bars, length: int) -> None:
+    def __init__(self, bars: Bars, rows: int, lookback: int) -> None:
         super().__init__()
         self._bars = bars
-        self._start = max(0, len(bars) - length)
+        self._start = max(0, len(bars) - rows - lookback + 1)
+        self._first_date = max(0, len(bars) - rows - 1)
 
     def _column(self, values: FloatArray) -> FloatArray:
         return np.array(values[self._start :], dtype=np.float64, order="C")
 
-    @property
-    def dates(self) -> DateArray:
-        """Session days of the bars."""
+    def _dates(self) -> DateArray:
         dates = self._bars.date
         if dates is None:
             raise ValueError("expected bars with dates, found none; ask for calendar features only where there are")
-        return dates[self._start :]
+        return dates[self._first_date :].astype("datetime64[D]")
 
     @_base
     def open(self) -> FloatArray:
@@ -80,6 +80,31 @@ class Series(Holder):
         if volume is None:
             raise ValueError("expected bars with volume, found none; ask for volume features only where there is one")
         return self._column(volume)
+
+    @_base
+    def day(self) -> FloatArray:
+        """Days since 1970-01-01, a Thursday."""
+        return self._dates().astype(np.float64)
+
+    @_base
+    def month(self) -> FloatArray:
+        """Months since January 1970."""
+        return self._dates().astype("datetime64[M]").astype(np.float64)
+
+    @_base
+    def month_start(self) -> FloatArray:
+        """First day of the month, in days since 1970-01-01."""
+        return _first_days(self.month.values)
+
+    @_base
+    def next_month_start(self) -> FloatArray:
+        """First day of the next month, in days since 1970-01-01."""
+        return _first_days(self.month.values + 1.0)
+
+    @_base
+    def next_quarter_start(self) -> FloatArray:
+        """First day of the next January, April, July or October, in days since 1970-01-01."""
+        return _first_days((self.month.values // 3.0 + 1.0) * 3.0)
 
     @_base
     def typical(self) -> FloatArray:
@@ -224,6 +249,10 @@ class Series(Holder):
     def traded(self, width: int, rows: int) -> Values:
         """Total volume of the window, at least `TINY`: a denominator."""
         return at_least(self.volume.sum(width, rows), TINY)
+
+
+def _first_days(months: FloatArray) -> FloatArray:
+    return months.astype(np.int64).astype("datetime64[M]").astype("datetime64[D]").astype(np.float64)
 
 
 def _log_variance(line: Line, width: int, rows: int) -> Values:

@@ -111,7 +111,7 @@ FEATURES: tuple[Feature, ...] = (
         kernel=lambda s, rows: s.close.weighted(_HISTOGRAM, rows) / s.close.last(rows),
         level=True,
     ),
-    *(_up_share(width) for width in (10, 21, 63)),
+    *(_up_share(width) for width in (10, 21)),
     _feature(
         name="momentum_252_21",
         unit="log return",

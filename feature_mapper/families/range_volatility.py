@@ -146,19 +146,19 @@ def _signed_share(s: Series, rows: int) -> Values:
 
 
 FEATURES: tuple[Feature, ...] = (
-    *(_parkinson(width) for width in (1, 5, 21, 63)),
-    *(_garman_klass(width) for width in (1, 10, 22)),
+    *(_parkinson(width) for width in (1, 21)),
+    *(_garman_klass(width) for width in (1, 10)),
     *(_rogers_satchell(width) for width in (1, 22)),
-    *(_yang_zhang(width) for width in (10, 21, 63)),
+    _yang_zhang(21),
     *(_session_volatility(width) for width in (1, 5, 10, 21, 63, 126, 252)),
-    *(_realised_volatility(width) for width in (5, 21, 63, 252)),
-    *(_parkinson_ratio(short, long) for short, long in ((1, 5), (1, 22), (5, 22), (5, 63))),
+    *(_realised_volatility(width) for width in (21, 63, 252)),
+    *(_parkinson_ratio(short, long) for short, long in ((1, 5), (1, 22), (5, 22))),
     *(
         _session_ratio(short, long)
-        for short, long in ((1, 5), (1, 21), (5, 21), (1, 63), (5, 63), (10, 63), (21, 63), (21, 252), (63, 252))
+        for short, long in ((1, 5), (1, 21), (5, 21), (1, 63), (5, 63), (21, 63), (21, 252), (63, 252))
     ),
     *(_lagged_ratio(lag, 63) for lag in (1, 2, 3)),
-    *(_variation(width) for width in (21, 63)),
+    _variation(21),
     _feature(
         name="close_to_range_log_ratio_21",
         unit="log ratio",

@@ -110,10 +110,10 @@ def _efficiency(width: int) -> Feature:
 
 
 FEATURES: tuple[Feature, ...] = (
-    *(_ma_distance(width) for width in (5, 10, 20, 50, 100, 200)),
+    *(_ma_distance(width) for width in (5, 10, 20, 50, 200)),
     *(_ma_cross(short, long) for short, long in ((10, 50), (50, 200))),
     *(_ema_distance(span, width) for span, width in ((5, 22), (21, 64), (63, 253))),
-    *(_z_score(width) for width in (20, 63)),
+    _z_score(20),
     *(_trend_t(width) for width in (21, 63, 252)),
-    *(_efficiency(width) for width in (10, 21, 63)),
+    *(_efficiency(width) for width in (21, 63)),
 )

@@ -122,12 +122,12 @@ def _money_flow(width: int) -> Feature:
 
 
 FEATURES: tuple[Feature, ...] = (
-    *(_volume_ratio(width) for width in (5, 21, 63, 252)),
+    *(_volume_ratio(width) for width in (5, 21, 63)),
     *(_volume_trend(short, long) for short, long in ((5, 21), (5, 63), (21, 252))),
-    *(_on_balance(width) for width in (10, 21, 63)),
+    *(_on_balance(width) for width in (21, 63)),
     *(_illiquidity(short, long) for short, long in ((5, 63), (21, 252))),
-    *(_price_volume(width) for width in (21, 63)),
-    *(_vwap_distance(width) for width in (5, 21, 63)),
+    _price_volume(21),
+    *(_vwap_distance(width) for width in (5, 21)),
     _money_flow(14),
     _feature(
         name="accumulation_21",
