@@ -119,9 +119,9 @@ class JsonDecoder(Generic[T]):
             raise _invalid(str(error)) from None
         where = _AT_BYTE.search(str(error))
         at = int(where[1]) if where else len(raw)
-        # msgspec names the byte where it stopped: at the first letter of a word, after the sign, or at the third letter
-        # of `nan`, which began as `null` would have.
-        literal = next((m for m in _NOT_NUMBERS.finditer(raw, max(0, at - 3), at + 10) if m.start() <= at), None)
+        # msgspec names the byte where it stopped: at the first letter, after a sign, or, as `nan` begins like `null`,
+        # behind the four letters that it has read for that.
+        literal = next((m for m in _NOT_NUMBERS.finditer(raw, max(0, at - 4), at + 10) if m.start() <= at), None)
         if literal is None:
             raise _malformed(raw, str(error)) from None
         # A value of a type that no field takes, put in its place, makes msgspec say where in the body that is.
