@@ -146,7 +146,7 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     """
 
-    protocol: int
+    protocol: int = PROTOCOL
     model: ModelName
     task: str
     family: str
@@ -190,6 +190,7 @@ def encode(manifest: Draft) -> bytes:
         A value that JSON has no word for (NaN, infinity), or a field against its rule: whatever `decode` would refuse.
 
     """
+    _check_protocol(manifest.protocol)
     try:
         data = strict_json.encode(manifest)
         msgspec.json.decode(data, type=type(manifest))  # msgspec checks rules when it reads, not when it builds
@@ -210,13 +211,14 @@ def decode(data: bytes) -> Manifest:
     """
     try:
         numbered = msgspec.json.decode(data, type=_Numbered)
-        if numbered.protocol != PROTOCOL:
-            message = (
-                f"{MANIFEST_NAME}: expected protocol {PROTOCOL}, found {numbered.protocol}; "
-                f"serve it with the release that wrote it, or train again"
-            )
-            raise ManifestInvalid(message)
+        _check_protocol(numbered.protocol)
         return msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         message = f"{MANIFEST_NAME} is not a manifest of protocol {PROTOCOL}: {error}; train and publish again"
         raise ManifestInvalid(message) from error
+
+
+def _check_protocol(found: int) -> None:
+    if found != PROTOCOL:
+        message = f"{MANIFEST_NAME}: expected protocol {PROTOCOL}, found {found}"
+        raise ManifestInvalid(f"{message}; use the release that wrote it, or train again")

@@ -111,6 +111,19 @@ def replace(disk: Disk, path: Path, data: bytes) -> None:
         raise
 
 
+def remove(disk: Disk, path: Path) -> None:
+    """Remove a file. If this raises, it is in place again, as far as the disk still obeys."""
+    staged = path.with_name(f"{STAGING}{path.name}")
+    try:
+        disk.rename(path, staged)
+        disk.sync_dir(path.parent)
+        disk.unlink(staged)
+    except BaseException:  # Ctrl-C too must leave the file
+        with suppress(OSError):
+            disk.rename(staged, path)
+        raise
+
+
 def append(disk: Disk, path: Path, line: bytes, sound_bytes: int) -> None:
     """Add a line after the first ``sound_bytes`` bytes of a file; what a dead writer left behind them goes.
 
@@ -158,7 +171,7 @@ def advice(error: OSError) -> str:
         case errno.EROFS:
             return "remount it writable, or point the store at a folder that is"
         case errno.EACCES | errno.EPERM:
-            return "give this user write permission there"
+            return "give this user permission there"
         case errno.EIO:
             return "check the disk and its log before trying again"
         case errno.EMFILE | errno.ENFILE:

@@ -140,15 +140,20 @@ def check_files(files: Mapping[str, int], weights: tuple[str, ...], limits: Limi
 
 
 def _open_folder(folder: Path) -> int:
-    """Open a version's folder by way of its model's; neither may be a link."""
+    """Open a version's folder by way of its model's. Neither may be a link; only the latter is its fault."""
     try:
         shelf = os.open(folder.parent, _FOLDER)
         try:
-            return os.open(folder.name, _FOLDER, dir_fd=shelf)
+            return _open_version(shelf, folder)
         finally:
             os.close(shelf)
     except FileNotFoundError as error:
         raise VersionUnknown(f"expected the folder {folder}, found none; publish it or ask for another") from error
+
+
+def _open_version(shelf: int, folder: Path) -> int:
+    try:
+        return os.open(folder.name, _FOLDER, dir_fd=shelf)
     except OSError as error:
         if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
             raise

@@ -137,8 +137,7 @@ def release(t: Transaction, publication: Entry, why: str) -> None:
     if t.shelf.quarantine(publication.version) is None:
         return
     t.announce(t.entry("release", publication.version, publication.manifest_sha256, why))
-    t.writer.disk.unlink(t.shelf.marker(publication.version))
-    t.writer.disk.sync_dir(t.shelf.path)
+    on_disk.remove(t.writer.disk, t.shelf.marker(publication.version))
 
 
 def _next_version(t: Transaction) -> str:

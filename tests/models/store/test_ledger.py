@@ -1,0 +1,128 @@
+"""The ledger: frames, torn lines, and which announcements came true."""
+
+import datetime as dt
+import logging
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.errors import LedgerInvalid
+from models.store import ArtifactStore
+from models.store.ledger import MAX_REASON, Entry, Ledger, before_current, from_line, read_ledger, to_line
+from tests.models.store.toys import MODEL, draft, files, stocked, tag_of
+
+TEXTS = st.lists(
+    st.sampled_from(["a", "\u00e9", "\n", "\0", '"', "\\", "\U0001f4c8", "\ud800", "\udfff", "x" * 900])
+).map("".join)
+NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
+
+
+@given(why=TEXTS, by=TEXTS)
+@settings(deadline=None)
+def test_line_holds_any_reason(why: str, by: str) -> None:
+    """An entry survives its line whatever its texts hold, and the line is one line."""
+    entry = Ledger((), 0, b"").next(
+        when=NOON, event="publish", version="v000001", sha256="0" * 64, replaces=None, why=why, by=by
+    )
+    line = to_line(entry)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert from_line(line[:-1]) == entry
+    assert len(entry.why) == min(len(why), MAX_REASON)
+
+
+@pytest.mark.parametrize("keep", range(0, 200, 7))
+def test_torn_last_line_is_passed_over_then_replaced(
+    keep: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The unfinished line of a writer that died is no event; the next writer says so and takes its place."""
+    store = stocked(tmp_path, 1)
+    path, sound = tmp_path / MODEL / "ledger.jsonl", store.history(MODEL)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole.splitlines()[0][:keep])
+    assert store.history(MODEL) == sound
+    assert tag_of(store.read(MODEL, "v000001")) == "1"
+    with caplog.at_level(logging.WARNING):
+        store.publish(draft(), files("2"), why="test")
+    assert ("did not finish" in caplog.text) == (keep > 0)
+    assert store.history(MODEL)[:-1] == sound
+    assert path.read_bytes().startswith(whole)
+    assert read_ledger(path).torn == b""
+
+
+@pytest.mark.parametrize("damage", ["removed", "doubled", "swapped", "emptied"])
+def test_lines_out_of_order_are_refused(damage: str, tmp_path: Path) -> None:
+    """A line that is gone, doubled, moved or emptied makes the ledger invalid, by its number."""
+    stocked(tmp_path, 2)
+    path = tmp_path / MODEL / "ledger.jsonl"
+    one, two, *rest = path.read_bytes().splitlines(keepends=True)
+    lines = {"removed": [two], "doubled": [one, one, two], "swapped": [two, one], "emptied": [one, b"\n"]}[damage]
+    path.write_bytes(b"".join([*lines, *rest]))
+    with pytest.raises(LedgerInvalid, match=r"expected line [12]"):
+        read_ledger(path)
+
+
+def test_current_of_another_ledger_is_refused(tmp_path: Path) -> None:
+    """A ledger restored from before the last promotion does not silently become the truth."""
+    store = stocked(tmp_path, 2)
+    path = tmp_path / MODEL / "ledger.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    with pytest.raises(LedgerInvalid, match="belongs to this CURRENT"):
+        store.promote(MODEL, "v000001", why="test")
+    assert tag_of(store.read(MODEL)) == "2"
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 4]), st.booleans()), max_size=20))
+@settings(max_examples=100)
+def test_announcements_that_died_are_not_promotions(steps: list[tuple[int, bool]]) -> None:
+    """Of any run of announced promotions, exactly those that reached CURRENT are reported, in order."""
+    ledger, current = Ledger((), 0, b""), None
+    came_true: list[Entry] = []
+    for version, reached in steps:
+        entry = ledger.next(
+            when=NOON,
+            event="promote",
+            version=f"v{version:06d}",
+            sha256="0" * 64,
+            replaces=current.sequence if current else 0,
+            why="",
+            by="",
+        )
+        ledger = Ledger((*ledger.entries, entry), 0, b"")
+        if reached:
+            current = entry
+            came_true.append(entry)
+    assert ledger.promotions(current) == tuple(came_true)
+
+
+@given(st.lists(st.sampled_from(["1", "2", "3", "back"]), max_size=30))
+def test_way_back_is_that_of_a_stack(steps: list[str]) -> None:
+    """`before_current` agrees with a stack of versions that moves a repeated one to its top."""
+    stack: list[str] = []
+    entries: list[Entry] = []
+    for step in steps:
+        if step == "back":
+            if len(stack) < 2:
+                continue
+            stack.pop()
+        else:
+            version = f"v00000{step}"
+            stack = [other for other in stack if other != version] + [version]
+        event = "rollback" if step == "back" else "promote"
+        fields = {"sequence": 1, "when": NOON, "manifest_sha256": "", "replaces": 0, "why": "", "by": ""}
+        entries.append(Entry(event=event, version=stack[-1], **fields))  # type: ignore[arg-type]  # fields of one dict
+    assert before_current(tuple(entries)) == tuple(reversed(stack[:-1]))
+
+
+def test_ledger_says_who_and_why(tmp_path: Path) -> None:
+    """Every change is one line with its reason, its author and its time."""
+    store = ArtifactStore(tmp_path, by="nightly flow", clock=lambda: NOON)
+    store.publish(draft(), files("1"), why="weekly retrain")
+    store.promote(MODEL, "v000001", why="beats the champion")
+    told = [(e.sequence, e.event, e.version, e.why, e.by, e.when) for e in store.history(MODEL)]
+    assert told == [
+        (1, "publish", "v000001", "weekly retrain", "nightly flow", NOON),
+        (2, "promote", "v000001", "beats the champion", "nightly flow", NOON),
+    ]
