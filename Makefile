@@ -87,11 +87,14 @@ define install
 	@touch $(VENV)/.whole $@
 endef
 
+# `python -m venv` answers Ctrl-C with a traceback; this dies of it like any program.
+quiet_venv := import signal, venv; signal.signal(signal.SIGINT, signal.SIG_DFL); venv.main()
+
 define create
 for python in $(PYTHON) python3.11 python3 python; do \
     if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
         echo "Creating $(VENV) with $$($$python --version)"; \
-        exec $$python -m venv --clear $(VENV); \
+        exec $$python -c '$(quiet_venv)' --clear $(VENV); \
     fi; \
 done; \
 echo "Expected Python 3.11 with its venv module, found: $$(python3 --version 2>&1 || echo none)." >&2; \

@@ -152,7 +152,7 @@ def _model_folders(module: Module) -> Iterator[tuple[int, str]]:
         own = module.name.split(".")[1:2]
         for found in module.imports:
             folder = found.name.split(".")[1:2]
-            if found.top == "training" and folder not in (own, ["kit"]):
+            if found.top == "training" and folder not in ([], own, ["kit"]):
                 yield found.line, f"a folder below training may import itself and training.kit, found {found.name}"
 
 

@@ -65,6 +65,7 @@ INNOCENT = [
     ("training/hmm_regime/train.py", "from training.hmm_regime.spec import SPEC\nfrom training.kit import run"),
     ("training/hmm_regime/train.py", "from .spec import SPEC\nfrom ..kit.run import run"),
     ("models/families/forest.py", "def load(raw):\n    import skops.io\n    return skops.io.loads(raw)"),
+    ("training/kit/discover.py", "import training"),
     ("models/families/lightgbm.py", "if TYPE_CHECKING:\n    from lightgbm import Booster"),
     ("data/sources/csv.py", "def retrieval(x):\n    return np.load(x, allow_pickle=False)"),
     ("barcast.py", "def train():\n    from training.kit import run\n    import app.main"),
