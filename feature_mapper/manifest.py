@@ -32,9 +32,7 @@ _DEFINITION = ("unit", "lookback", "needs", "formula")
 
 def describe(features: Sequence[Feature]) -> tuple[FeatureEntry, ...]:
     """Return the manifest of the features, in their order."""
-    return tuple(
-        FeatureEntry(f.name, f.family, f.unit, f.lookback, f.needs, f.formula, _digest(f)) for f in features
-    )
+    return tuple(FeatureEntry(f.name, f.family, f.unit, f.lookback, f.needs, f.formula, _digest(f)) for f in features)
 
 
 def resolve(entries: Sequence[FeatureEntry]) -> tuple[Feature, ...]:

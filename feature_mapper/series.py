@@ -12,7 +12,7 @@ from feature_mapper.windows import RESOLUTION, TINY, Holder, Line, Values, at_le
 
 
 class _base:  # noqa: N801  used as a decorator, like property
-    """A base series: a function of the bars, read as a `Line`, computed once (and without the lock of cached_property)."""
+    """A base series: a function of the bars, read as a `Line`, computed once (cached_property would take a lock)."""
 
     def __init__(self, compute: Callable[["Series"], FloatArray]) -> None:
         self.compute = compute

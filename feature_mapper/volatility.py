@@ -38,7 +38,7 @@ def rogers_satchell(
 ) -> FloatArray:
     """Return ``ln(high/open) ln(high/close) + ln(low/open) ln(low/close)``; drift does not bias it.
 
-    Rogers and Satchell (1991), "Estimating variance from high, low and closing prices", Annals of Applied Probability 1.
+    Rogers and Satchell (1991), "Estimating variance from high, low and closing prices", Ann. Appl. Probab. 1.
     """
     return high_open * high_close + low_open * low_close
 

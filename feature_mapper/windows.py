@@ -18,7 +18,7 @@ import numpy as np
 from feature_mapper.typing import FloatArray
 
 RESOLUTION: Final = 1e-5
-"""Moves below a hundred-thousandth of the price are rounding, not market: denominators made of price moves never go below it."""
+"""Moves below a hundred-thousandth of the price are rounding: no denominator made of moves goes below it."""
 
 TINY: Final = 1e-300
 """Stands in for a denominator of exactly zero whose numerator is zero too, so that the ratio is 0."""
@@ -59,6 +59,32 @@ def windows(values: FloatArray, width: int, rows: int) -> FloatArray:
     return np.ndarray((rows, width), values.dtype, values, start, (_ITEM, _ITEM))
 
 
+def total(windows: FloatArray) -> Values:
+    """Return the sum over the last axis."""
+    values: Values = np.add.reduce(windows, -1)
+    return values
+
+
+def highest(windows: FloatArray) -> Values:
+    """Return the maximum over the last axis."""
+    values: Values = np.maximum.reduce(windows, -1)
+    return values
+
+
+def lowest(windows: FloatArray) -> Values:
+    """Return the minimum over the last axis."""
+    values: Values = np.minimum.reduce(windows, -1)
+    return values
+
+
+def newest(values: FloatArray, rows: int) -> Values:
+    """Return the last ``rows`` values."""
+    if rows > 1:
+        return values[-rows:]
+    value: np.float64 = values[-1]
+    return value
+
+
 class Holder:
     """Keeps what was reduced during one pass, so that features share it."""
 
@@ -78,11 +104,11 @@ def held(reduce: Reduction[_H]) -> Reduction[_H]:
     def reduction(self: _H, width: int, rows: int) -> Values:
         key = (name, width)
         found = self.held.get(key)
-        if found is None or (found.size < rows):
+        if found is None or found.size < rows:
             found = self.held[key] = reduce(self, width, rows)
-        if found.size == rows:
+        if isinstance(found, float) or found.size == rows:
             return found
-        return found[-1] if rows == 1 else found[found.size - rows :]
+        return newest(found, rows)
 
     return reduction
 
@@ -99,14 +125,17 @@ class Line(Holder):
 
     def last(self, rows: int) -> Values:
         """Return the values themselves."""
-        return self.values[-1] if rows == 1 else self.values[-rows:]
+        return newest(self.values, rows)
 
     def lagged(self, sessions: int, rows: int) -> Values:
         """Return the values ``sessions`` bars earlier (at least 1)."""
-        return self.values[-1 - sessions] if rows == 1 else self.values[-rows - sessions : -sessions]
+        if rows > 1:
+            return self.values[-rows - sessions : -sessions]
+        value: np.float64 = self.values[-1 - sessions]
+        return value
 
     def window(self, width: int, rows: int) -> FloatArray:
-        """Return the windows themselves, oldest value first: shape (rows, width), or (width,) where one row is asked for.
+        """Return the windows themselves, oldest value first: shape (rows, width), or (width,) for one row.
 
         Raises
         ------
@@ -123,7 +152,7 @@ class Line(Holder):
     @held
     def sum(self, width: int, rows: int) -> Values:
         """Return window sums."""
-        return np.add.reduce(self.window(width, rows), -1)
+        return total(self.window(width, rows))
 
     def mean(self, width: int, rows: int) -> Values:
         """Return window means."""
@@ -132,12 +161,12 @@ class Line(Holder):
     @held
     def max(self, width: int, rows: int) -> Values:
         """Return window maxima."""
-        return np.maximum.reduce(self.window(width, rows), -1)
+        return highest(self.window(width, rows))
 
     @held
     def min(self, width: int, rows: int) -> Values:
         """Return window minima."""
-        return np.minimum.reduce(self.window(width, rows), -1)
+        return lowest(self.window(width, rows))
 
     @held
     def std(self, width: int, rows: int) -> Values:
@@ -147,16 +176,16 @@ class Line(Holder):
     def variance(self, width: int, rows: int) -> Values:
         """Return window variances about the window mean, divisor ``width - 1``."""
         deviations = self.deviations(width, rows)
-        return np.add.reduce(deviations * deviations, -1) / (width - 1)
+        return total(deviations * deviations) / (width - 1)
 
     def deviations(self, width: int, rows: int) -> FloatArray:
         """Return the windows less their means, in the shape of the windows."""
         mean = self.mean(width, rows)
-        return self.window(width, rows) - (mean if rows == 1 else mean[:, np.newaxis])
+        return self.window(width, rows) - (mean if isinstance(mean, float) else mean[:, np.newaxis])
 
     def weighted(self, weights: FloatArray, rows: int) -> Values:
         """Return window sums under ``weights``, oldest first; their number is the width."""
-        return np.add.reduce(self.window(len(weights), rows) * weights, -1)
+        return total(self.window(len(weights), rows) * weights)
 
 
 def ema_weights(span: int, width: int) -> FloatArray:

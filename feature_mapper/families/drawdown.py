@@ -7,7 +7,7 @@ import numpy as np
 
 from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.windows import Values
+from feature_mapper.windows import Values, lowest
 
 _feature = partial(Feature, family="drawdown")
 
@@ -38,7 +38,7 @@ def _max_drawdown(width: int) -> Feature:
     def max_drawdown(s: Series, rows: int) -> Values:
         closes = s.close.window(width, rows)
         peaks = np.maximum.accumulate(closes, axis=-1)
-        return np.minimum.reduce(closes / peaks, -1) - 1.0
+        return lowest(closes / peaks) - 1.0
 
     return _feature(
         name=f"max_drawdown_{width}",

@@ -6,7 +6,8 @@ import numpy as np
 
 from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.windows import RESOLUTION, Values, at_least, ema_weights
+from feature_mapper.typing import FloatArray
+from feature_mapper.windows import RESOLUTION, Values, at_least, ema_weights, total
 
 _feature = partial(Feature, family="momentum")
 
@@ -49,7 +50,7 @@ def _stochastic(width: int) -> Feature:
 
 def _cci(s: Series, rows: int) -> Values:
     typical = s.typical.last(rows)
-    spread = np.add.reduce(np.abs(s.typical.deviations(20, rows)), -1) / 20.0
+    spread = total(np.abs(s.typical.deviations(20, rows))) / 20.0
     return (typical - s.typical.mean(20, rows)) / at_least(0.015 * spread, RESOLUTION * typical)
 
 
@@ -58,15 +59,15 @@ def _up_share(width: int) -> Feature:
         name=f"up_share_{width}",
         unit="share",
         lookback=width + 1,
-        formula=f"share of the last {width} sessions that closed above the previous close; an unchanged close counts half",
+        formula=f"share of the last {width} sessions that closed above the one before; an unchanged close counts half",
         kernel=lambda s, rows: 0.5 + 0.5 * s.change_sign.mean(width, rows),
     )
 
 
-_MACD = ema_weights(12, 64) - ema_weights(26, 64)
+_MACD: FloatArray = ema_weights(12, 64) - ema_weights(26, 64)
 
 
-def _histogram_weights() -> Values:
+def _histogram_weights() -> FloatArray:
     """MACD less its signal is one weighted sum of closes: the signal averages nine MACDs, each of 56 closes."""
     macd, signal = ema_weights(12, 56) - ema_weights(26, 56), ema_weights(9, 9)
     weights = np.zeros(64)

@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 
-from feature_mapper.feature import Feature, Kernel
+from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.windows import RESOLUTION, Values, at_least
+from feature_mapper.windows import RESOLUTION, Values, at_least, total
 
 _feature = partial(Feature, family="range_volatility")
 _level = partial(_feature, unit="1/sqrt(session)", level=True)
@@ -56,7 +56,7 @@ def _yang_zhang(width: int) -> Feature:
         name=f"yang_zhang_{width}",
         lookback=width + 1,
         formula=(
-            f"sqrt(Vo + k Vc + (1 - k) Vrs), k = 0.34 / (1.34 + {width + 1}/{width - 1}), over {width} sessions: Vo and "
+            f"sqrt(Vo + k Vc + (1 - k) Vrs), k = 0.34 / (1.34 + {width + 1}/{width - 1}), over {width} sessions: Vo, "
             f"Vc the variances (divisor {width - 1}) of overnight and open-to-close log returns, Vrs the mean "
             "Rogers-Satchell variance (Yang and Zhang 2000)"
         ),
@@ -90,9 +90,7 @@ def _session_ratio(short: int, long: int) -> Feature:
         formula=(
             f"ln(session_volatility_{short} / session_volatility_{long}), each at least 1e-5; constant price gives 0"
         ),
-        kernel=lambda s, rows: (
-            0.5 * (s.log_session_variance(short, rows) - s.log_session_variance(long, rows))
-        ),
+        kernel=lambda s, rows: 0.5 * (s.log_session_variance(short, rows) - s.log_session_variance(long, rows)),
     )
 
 
@@ -142,7 +140,7 @@ def _variation(width: int) -> Feature:
 
 def _signed_share(s: Series, rows: int) -> Values:
     returns, size = s.log_return.window(21, rows), s.return_size(21, rows)
-    return np.add.reduce(returns * np.abs(returns), -1) / (21.0 * (size * size))
+    return total(returns * np.abs(returns)) / (21.0 * (size * size))
 
 
 FEATURES: tuple[Feature, ...] = (

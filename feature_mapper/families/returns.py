@@ -7,7 +7,7 @@ import numpy as np
 
 from feature_mapper.feature import Feature, Kernel
 from feature_mapper.series import Series
-from feature_mapper.windows import RESOLUTION, Values, at_least
+from feature_mapper.windows import RESOLUTION, Values, at_least, total
 
 _feature = partial(Feature, family="returns")
 
@@ -63,7 +63,7 @@ def _skewness(width: int) -> Kernel:
     def skewness(s: Series, rows: int) -> Values:
         returns = s.log_return.window(width, rows)
         size = s.return_size(width, rows)
-        return np.add.reduce(returns * returns * returns, -1) / (width * (size * size * size))
+        return total(returns * returns * returns) / (width * (size * size * size))
 
     return skewness
 
@@ -72,7 +72,7 @@ def _autocorrelation(width: int) -> Kernel:
     def autocorrelation(s: Series, rows: int) -> Values:
         returns = s.log_return.window(width, rows)
         size = s.return_size(width, rows)
-        return np.add.reduce(returns[..., 1:] * returns[..., :-1], -1) / (width * (size * size))
+        return total(returns[..., 1:] * returns[..., :-1]) / (width * (size * size))
 
     return autocorrelation
 

@@ -45,7 +45,7 @@ def _ema_distance(span: int, width: int) -> Feature:
         unit="ratio",
         lookback=width,
         formula=(
-            f"close / EMA - 1; EMA over the last {width} closes only, weights (1 - 2/{span + 1})^age scaled to add up to 1"
+            f"close / EMA - 1; EMA over the last {width} closes only, weights (1 - 2/{span + 1})^age scaled to add to 1"
         ),
         kernel=lambda s, rows: s.close.last(rows) / s.close.weighted(weights, rows) - 1.0,
         level=True,
@@ -70,8 +70,8 @@ def _z_score(width: int) -> Feature:
 
 
 def _trend_t(width: int) -> Feature:
-    time = np.arange(width) - (width - 1) / 2.0
-    time /= math.sqrt(float((time * time).sum()))
+    centred = np.arange(width, dtype=np.float64) - (width - 1) / 2.0
+    time = centred / math.sqrt(float((centred * centred).sum()))
 
     def trend_t(s: Series, rows: int) -> Values:
         spread = at_least(s.close.std(width, rows), RESOLUTION * s.close.last(rows)) * math.sqrt(width - 1)
@@ -84,8 +84,8 @@ def _trend_t(width: int) -> Feature:
         unit="t-statistic",
         lookback=width,
         formula=(
-            f"t-statistic of the slope of close on time over {width} sessions: r sqrt({width - 2} / (1 - r^2)), 1 - r^2 "
-            "at least 0.01, the standard deviation of close at least 1e-5 of the close; constant price gives 0"
+            f"t-statistic of the slope of close on time over {width} sessions: r sqrt({width - 2} / (1 - r^2)), "
+            "1 - r^2 at least 0.01, the standard deviation of close at least 1e-5 of the close; constant price gives 0"
         ),
         kernel=trend_t,
     )

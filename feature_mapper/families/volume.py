@@ -1,6 +1,6 @@
 """Volume: trade against the symbol's own habit, and on which side of the price it stood.
 
-NaN where the market reports no volume, and where a volume in the window is unknown. No trade is not unknown: it is zero.
+NaN where the market reports no volume, and where a volume in the window is unknown. No trade is known: it is zero.
 """
 
 from functools import partial
@@ -10,7 +10,7 @@ import numpy as np
 
 from feature_mapper.feature import Feature
 from feature_mapper.series import Series
-from feature_mapper.windows import RESOLUTION, TINY, Values, at_least
+from feature_mapper.windows import RESOLUTION, TINY, Values, at_least, total
 
 _feature = partial(Feature, family="volume", needs="volume")
 
@@ -75,7 +75,7 @@ def _price_volume(width: int) -> Feature:
         together = s.log_return.deviations(width, rows) * s.volume.deviations(width, rows)
         habit = at_least(RESOLUTION * s.volume.mean(width, rows), TINY)
         moves = at_least(s.log_return.std(width, rows), RESOLUTION)
-        return np.add.reduce(together, -1) / (moves * at_least(s.volume.std(width, rows), habit) * (width - 1))
+        return total(together) / (moves * at_least(s.volume.std(width, rows), habit) * (width - 1))
 
     return _feature(
         name=f"price_volume_correlation_{width}",
@@ -99,7 +99,7 @@ def _vwap_distance(width: int) -> Feature:
         unit="ratio",
         lookback=width,
         formula=(
-            f"close / (mean of (high + low + close) / 3 over {width} sessions, weighted by volume) - 1; no trade gives 0"
+            f"close / (mean of (high + low + close) / 3 over {width} sessions, weighted by volume) - 1; no trade: 0"
         ),
         kernel=distance,
         level=True,

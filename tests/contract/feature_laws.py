@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from feature_mapper.bars import Bars
+from feature_mapper.bars import PRICES, Bars
 from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
-from feature_mapper.typing import BoolArray, FloatArray
+from feature_mapper.typing import BoolArray, DateArray, FloatArray
 
 Features = Sequence[Feature]
 
 
 def causal(features: Features, bars: Bars, other: Bars, cuts: Iterable[int]) -> None:
-    """Deleting or altering the bars after t leaves every row up to t bit-identical."""
+    """Hold that deleting or altering the bars after t leaves every row up to t bit-identical."""
     whole = compute(bars, features)
     for cut in cuts:
         past = compute(bars[: cut + 1], features)
@@ -27,7 +27,7 @@ def causal(features: Features, bars: Bars, other: Bars, cuts: Iterable[int]) -> 
 
 
 def window_local(features: Features, bars: Bars, cuts: Iterable[int]) -> None:
-    """Row t from exactly `lookback` bars, wherever they lie in memory, has the bits of the whole history's row t."""
+    """Hold that row t from exactly `lookback` bars, wherever in memory, has the bits of the whole history."""
     whole = compute(bars, features)
     for cut in cuts:
         for lookback in sorted({feature.lookback for feature in features}):
@@ -42,7 +42,7 @@ def window_local(features: Features, bars: Bars, cuts: Iterable[int]) -> None:
 
 
 def lookback_true(features: Features, bars: Bars) -> None:
-    """One bar fewer than `lookback` gives NaN, exactly `lookback` gives a finite number."""
+    """Hold that one bar fewer than `lookback` gives NaN, and exactly `lookback` gives a finite number."""
     for feature in features:
         values = compute(bars[: feature.lookback], [feature])[:, 0]
         assert np.isnan(values[:-1]).all(), f"{feature.name}: expected NaN below {feature.lookback} bars"
@@ -50,7 +50,7 @@ def lookback_true(features: Features, bars: Bars) -> None:
 
 
 def lookback_tight(features: Features, bars: Bars) -> None:
-    """The oldest of the `lookback` bars matters: without it the feature could serve shorter histories."""
+    """Hold that the oldest of the `lookback` bars matters: else the feature could serve shorter histories."""
     for feature in features:
         windows = [bars[: feature.lookback], bars.tail(feature.lookback)]
         moved = any(
@@ -62,7 +62,7 @@ def lookback_tight(features: Features, bars: Bars) -> None:
 
 
 def scale_free(features: Features, bars: Bars, prices: float, volumes: float) -> None:
-    """Scaling all prices or all volumes changes nothing: no bit for powers of two, else no more than 1e-9."""
+    """Hold that scaling prices or volumes changes no bit for powers of two, else no more than 1e-9."""
     whole, scaled = compute(bars, features), compute(_scaled(bars, prices, volumes), features)
     if all(np.frexp(factor)[0] == 0.5 for factor in (prices, volumes)):
         _same_bits(features, scaled, whole, f"prices times {prices}, volumes times {volumes}")
@@ -73,7 +73,7 @@ def scale_free(features: Features, bars: Bars, prices: float, volumes: float) ->
 
 
 def absent_column(features: Features, bars: Bars) -> None:
-    """Without volume, volume features are NaN and all others keep their bits; the same holds for dates."""
+    """Hold that without volume, volume features are NaN and others keep their bits; for dates alike."""
     whole = compute(bars, features)
     for needs, without in (("volume", replace(bars, volume=None)), ("date", replace(bars, date=None))):
         values = compute(without, features)
@@ -85,7 +85,7 @@ def absent_column(features: Features, bars: Bars) -> None:
 
 
 def unknown_volume(features: Features, bars: Bars, row: int) -> None:
-    """A volume of NaN spoils its own row and no row whose window it is not in; in between all or nothing."""
+    """Hold that an unknown volume spoils its own row, and no row whose window it is not in."""
     assert bars.volume is not None
     volume = bars.volume.copy()
     volume[row] = np.nan
@@ -107,19 +107,26 @@ def relocated(bars: Bars, offset: int) -> Bars:
         memory[offset:] = values.tobytes()
         return np.frombuffer(memory, dtype=np.float64, offset=offset)
 
-    return replace(bars, **{name: moved(column) for name, column in bars.columns()})
+    return with_columns(bars, {name: moved(column) for name, column in bars.columns()})
 
 
 def strided(bars: Bars) -> Bars:
     """Return a copy whose columns are columns of one table, not contiguous."""
     names = [name for name, _ in bars.columns()]
     table = np.column_stack([column for _, column in bars.columns()])
-    return replace(bars, **{name: table[:, i] for i, name in enumerate(names)})
+    return with_columns(bars, {name: table[:, i] for i, name in enumerate(names)})
+
+
+def with_columns(bars: Bars, columns: dict[str, FloatArray], date: DateArray | None = None) -> Bars:
+    """Return bars of other numbers, and of other dates if given."""
+    prices = {name: columns[name] for name in PRICES}
+    return Bars(**prices, volume=columns.get("volume"), date=bars.date if date is None else date, symbol=bars.symbol)
 
 
 def same_bits(a: FloatArray, b: FloatArray) -> BoolArray:
     """Tell elementwise whether two values have the same bits, any NaN being equal to any other."""
-    return (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
+    same: BoolArray = (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
+    return same
 
 
 def _expected(whole: FloatArray, window: Bars, cut: int, columns: list[int]) -> FloatArray:
@@ -133,7 +140,11 @@ def _same_bits(features: Features, found: FloatArray, expected: FloatArray, deed
 
 
 def _none(features: Features, differs: BoolArray, deed: str) -> None:
-    breakers = [f"{features[i].name} (row {int(differs[:, i].argmax())})" for i in np.flatnonzero(differs.any(axis=0))]
+    breakers = [
+        f"{feature.name} (row {int(column.argmax())})"
+        for feature, column in zip(features, differs.T, strict=True)
+        if column.any()
+    ]
     assert not breakers, f"{deed}: changed {', '.join(breakers)}"
 
 
@@ -148,10 +159,10 @@ def _rewritten(bars: Bars, other: Bars, cut: int) -> Bars:
 
     mine, theirs = dict(bars.columns()), dict(other.columns())
     columns = {name: joined(mine[name], theirs[name]) for name in mine}
-    date = None if bars.date is None else bars.date[: cut + 1 + future] + np.maximum(
-        0, np.arange(cut + 1 + future) - cut
+    date = (
+        None if bars.date is None else bars.date[: cut + 1 + future] + np.maximum(0, np.arange(cut + 1 + future) - cut)
     )
-    return replace(bars, date=date, **columns)
+    return with_columns(bars, columns, date)
 
 
 def _oldest_changed(bars: Bars, factor: float) -> Bars:
@@ -163,10 +174,9 @@ def _oldest_changed(bars: Bars, factor: float) -> Bars:
     columns["close"][0] = columns[end][0]
     columns["volume"][0] *= factor
     date = None if bars.date is None else np.concatenate([bars.date[:1] - 40, bars.date[1:]])
-    return replace(bars, date=date, **columns)
+    return with_columns(bars, columns, date)
 
 
 def _scaled(bars: Bars, prices: float, volumes: float) -> Bars:
-    return replace(
-        bars, **{name: column * (volumes if name == "volume" else prices) for name, column in bars.columns()}
-    )
+    factors = {"volume": volumes}
+    return with_columns(bars, {name: column * factors.get(name, prices) for name, column in bars.columns()})

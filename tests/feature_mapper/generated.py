@@ -1,4 +1,4 @@
-"""Bars as hypothesis strategies: quiet and wild markets, ticks with ties, gaps, halts, frozen prices, days without trade."""
+"""Generated bars: quiet and wild markets, ticks with ties, gaps, halts, frozen prices, days without trade."""
 
 from dataclasses import dataclass
 
