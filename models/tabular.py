@@ -1,6 +1,5 @@
 """A served model on feature rows: for each tier of history one estimator, one yardstick and one head."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -13,12 +12,14 @@ from feature_mapper.mapper import compute
 from feature_mapper.typing import FloatArray
 from models.answer import RowAnswer
 from models.families.base import TabularEstimator, tabular_family
+from models.features import to_entries
 from models.golden import bars_from_json, numbers_to_json
 from models.manifest import Manifest
 from models.scale import HarScale
 from models.store import Artifact
 from models.tasks.base import Columns, Head, TabularTask
 from models.tasks.registry import task_of
+from models.tiers import spans, tier_at
 from models.typing import Json, JsonObject
 
 
@@ -46,13 +47,14 @@ class FittedTier:
 class TabularModel:
     """A loaded artifact of a tabular task."""
 
-    __slots__ = ("_tiers", "manifest", "task")
+    __slots__ = ("_bars", "_tiers", "manifest", "task")
 
     def __init__(self, manifest: Manifest, task: TabularTask, tiers: tuple[FittedTier, ...]) -> None:
         """Store; tiers ascend by bars."""
         self.manifest = manifest
         self.task = task
         self._tiers = tiers
+        self._bars = tuple(tier.bars for tier in tiers)
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Self:
@@ -70,7 +72,7 @@ class TabularModel:
         tiers = tuple(
             FittedTier(
                 bars=tier.tier,
-                features=resolve(tier.features),
+                features=resolve(to_entries(tier.features)),
                 estimator=family.load(artifact.files[tier.weights]),
                 scale=HarScale.parse(tier.head["scale"]) if task.scaled else None,
                 head=task.parse(cast("JsonObject", tier.head["answer"])),
@@ -86,29 +88,16 @@ class TabularModel:
 
     def tier_for(self, bars: int) -> FittedTier:
         """Return the longest tier that a history of ``bars`` bars fills."""
-        for tier in reversed(self._tiers):
-            if tier.bars <= bars:
-                return tier
-        message = f"expected at least {self._tiers[0].bars} bars, found {bars}"
-        raise ValueError(message)
+        return self._tiers[tier_at(self._bars, bars)]
 
     def answer(self, bars: Bars, rows: int = 1) -> list[RowAnswer]:
         """Answer as of each of the last ``rows`` bars, oldest first; each sees the bars up to its own only."""
         answers: list[RowAnswer] = []
-        for start, stop, tier in self._spans(len(bars), rows):
+        for start, stop, position in spans(self._bars, len(bars), rows):
+            tier = self._tiers[position]
             columns = tier.columns(self.task, bars[:stop], stop - start)
             answers += [RowAnswer(fields, tier.bars) for fields in self.task.fields(columns, tier.head)]
         return answers
-
-    def _spans(self, n: int, rows: int) -> Iterator[tuple[int, int, FittedTier]]:
-        """Cut rows ``n - rows`` to ``n`` where the history behind them reaches the next tier."""
-        start = n - rows
-        ends = [*(tier.bars - 1 for tier in self._tiers[1:]), n]
-        for tier, end in zip(self._tiers, ends, strict=True):
-            stop = min(end, n)
-            if start < stop:
-                yield start, stop, tier
-                start = stop
 
     def golden_answer(self, case: JsonObject) -> dict[str, Json]:
         """Answer one golden case: the features, the tier and the fields."""

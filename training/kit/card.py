@@ -19,7 +19,9 @@ def card(draft: Draft, outcome: Outcome, notes: str) -> str:
         "Purged walk-forward; skill = 1 - loss / loss of the baseline on the same rows (1 perfect, 0 no better); 95 % "
         "intervals by a block bootstrap of days.",
         "## Leak checks",
-        "\n".join(f"- {'passed' if check.passed else 'FAILED'}: {check.name} ({check.detail})" for check in draft.checks),
+        "\n".join(
+            f"- {'passed' if check.passed else 'FAILED'}: {check.name} ({check.detail})" for check in draft.checks
+        ),
         "## Plots",
         "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in sorted(outcome.plots)),
         "## Notes",

@@ -53,7 +53,11 @@ def lookback(series: Mapping[str, Bars], features: Sequence[Feature]) -> LeakChe
             if len(bars) < feature.lookback:
                 continue
             exact = compute(bars.tail(feature.lookback), [feature], 1)[0]
-            fewer = compute(bars.tail(feature.lookback - 1), [feature], 1)[0] if feature.lookback > 1 else np.array([np.nan])
+            fewer = (
+                compute(bars.tail(feature.lookback - 1), [feature], 1)[0]
+                if feature.lookback > 1
+                else np.array([np.nan])
+            )
             if not _same(exact, whole[-1:, column]).all() or not np.isnan(fewer[0]):
                 faults.add(feature.name)
     return _verdict("lookback_true", faults, f"{len(features)} features of {len(series)} series")

@@ -1,5 +1,6 @@
 """From out-of-fold forecasts to the figures that a manifest, a card and a plot show."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -8,7 +9,7 @@ from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.manifest import Score
 from models.typing import Json, JsonObject
 from training.kit.panel import Panel
-from training.kit.questions.base import Question, Rows
+from training.kit.questions.base import Question
 from training.kit.scores import skill
 from training.kit.walk import OutOfFold, scored_rows
 
@@ -21,9 +22,7 @@ def scores(panel: Panel, out: OutOfFold, question: Question) -> tuple[Score, ...
     rows = scored_rows(panel, out)
     own = question.loss(out.forecast, rows.y)
     rivals = {name: question.loss(forecast, rows.y) for name, forecast in out.rivals.items()}
-    result = [
-        skill(question.metric, own, loss, rows.date, against=name, seed=SEED) for name, loss in rivals.items()
-    ]
+    result = [skill(question.metric, own, loss, rows.date, against=name, seed=SEED) for name, loss in rivals.items()]
     if out.full_margin is not out.margin and not np.array_equal(out.full_margin, out.margin):
         naive = next(iter(rivals))
         full = question.loss(out.full_forecast, rows.y)
@@ -51,26 +50,29 @@ def report(panel: Panel, out: OutOfFold, question: Question, symbols: tuple[str,
         "loss": float(np.mean(own)),
         "folds": _grouped(own, base, fold, [f"fold {number}" for number in range(int(fold.max()) + 1)]),
         "years": by_year(own, base, rows.date),
-        "symbols": _grouped(own, base, rows.symbol, list(symbols)),
+        "symbols": by_symbol(own, base, rows.symbol, symbols),
     }
 
 
-def by_year(own: FloatArray, base: FloatArray, date: DateArray) -> Json:
-    """Return n and skill of each calendar year."""
+def by_year(own: FloatArray, base: FloatArray, date: DateArray, *, ratio: bool = True) -> Json:
+    """Return n and skill (or, without ``ratio``, gain) of each calendar year."""
     years = date.astype("datetime64[Y]").astype(np.int64) + 1970
     first = int(years.min())
-    return _grouped(own, base, years - first, [str(year) for year in range(first, int(years.max()) + 1)])
+    return _grouped(own, base, years - first, [str(year) for year in range(first, int(years.max()) + 1)], ratio=ratio)
 
 
-def _grouped(own: FloatArray, base: FloatArray, group: IntArray, names: list[str]) -> Json:
+def by_symbol(
+    own: FloatArray, base: FloatArray, symbol: IntArray, names: tuple[str, ...], *, ratio: bool = True
+) -> Json:
+    """Return n and skill (or gain) of each symbol that has rows."""
+    return _grouped(own, base, symbol, names, ratio=ratio)
+
+
+def _grouped(own: FloatArray, base: FloatArray, group: IntArray, names: Sequence[str], *, ratio: bool = True) -> Json:
     result: dict[str, Json] = {}
     for number, name in enumerate(names):
         mine = group == number
         if mine.any():
-            result[name] = {"n": int(mine.sum()), "skill": float(1 - own[mine].sum() / base[mine].sum())}
+            value = 1 - own[mine].sum() / base[mine].sum() if ratio else (base - own)[mine].mean()
+            result[name] = {"n": int(mine.sum()), "skill": float(value)}
     return result
-
-
-def describe_rows(rows: Rows) -> str:
-    """Say how many rows there are and which days they span."""
-    return f"{len(rows):,} rows, {rows.date.min()} to {rows.date.max()}"

@@ -20,7 +20,9 @@ def main(script: str, arguments: list[str] | None = None) -> int:
     """
     model = Path(script).resolve().parent.name
     parser = argparse.ArgumentParser(prog=f"train {model}", description=f"Train {model} and publish a new version.")
-    parser.add_argument("--artifacts", type=Path, default=artifacts_root(), help="artifact store (default: %(default)s)")
+    parser.add_argument(
+        "--artifacts", type=Path, default=artifacts_root(), help="artifact store (default: %(default)s)"
+    )
     parser.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="train on these stored symbols only")
     options = parser.parse_args(arguments)
     try:

@@ -62,9 +62,7 @@ def build(series: Mapping[str, Bars], question: Question, features: tuple[Featur
         date=np.concatenate([part.rows.date for part in parts]),
         label_end=np.concatenate([part.rows.label_end for part in parts]),
         symbol=np.concatenate([part.rows.symbol for part in parts]),
-        context={
-            name: np.concatenate([part.rows.context[name] for part in parts]) for name in parts[0].rows.context
-        },
+        context={name: np.concatenate([part.rows.context[name] for part in parts]) for name in parts[0].rows.context},
     )
     logs = np.concatenate([part.logs for part in parts])
     return Panel(tier, features, x, rows, logs, np.concatenate([part.next_variance for part in parts]))

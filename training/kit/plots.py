@@ -1,11 +1,13 @@
 """Plots of an evaluation, as PNG bytes. Figures only, drawn from the same numbers as ``evaluation.json``."""
 
 import io
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
 from models.tasks.base import Columns
 from training.kit.questions.base import Question
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 INK: Final = "#1f3a5f"
 PALE: Final = "#9db4ce"
 WARN: Final = "#b3541e"
+SHADES: Final = ("#f0c4b4", "#eeeeee", "#c9e2c9")
 TOP: Final = 20
 BINS: Final = 10
 
@@ -40,17 +43,54 @@ def png(figure: "Figure") -> bytes:
     return buffer.getvalue()
 
 
-def skill_by_year(own: FloatArray, base: FloatArray, date: DateArray, metric: str, baseline: str) -> bytes:
-    """Draw the skill of every calendar year; bars below 0 lost to the baseline."""
+def by_year(
+    own: FloatArray, base: FloatArray, date: DateArray, metric: str, baseline: str, *, ratio: bool = True
+) -> bytes:
+    """Draw the skill (or, without ``ratio``, gain) of every calendar year; bars below 0 lost to the baseline."""
     years = date.astype("datetime64[Y]").astype(np.int64) + 1970
     labels = np.unique(years)
-    skill = [1 - own[years == year].sum() / base[years == year].sum() for year in labels]
+    parts = [(own[years == year], base[years == year]) for year in labels]
+    values = [1 - mine.sum() / theirs.sum() if ratio else (theirs - mine).mean() for mine, theirs in parts]
     figure, axes = canvas()
-    axes.bar(labels, skill, color=[INK if value > 0 else WARN for value in skill])
+    axes.bar(labels, values, color=[INK if value > 0 else WARN for value in values])
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(labels, [str(year) for year in labels], rotation=45)
     axes.set_ylabel(metric)
-    axes.set_title(f"Out-of-sample skill against {baseline}, by year", loc="left", fontsize=10)
+    axes.set_title(f"Out of sample against {baseline}, by year", loc="left", fontsize=10)
+    return png(figure)
+
+
+def regimes(symbol: str, bars: Bars, posterior: FloatArray, states: Sequence[str]) -> bytes:
+    """Draw the price with the filtered regimes behind it."""
+    best = np.argmax(posterior, axis=1)
+    figure, axes = canvas(9.0, 3.6)
+    edges = np.flatnonzero(np.diff(best)) + 1
+    for start, stop in itertools.pairwise([0, *edges.tolist(), len(best)]):
+        axes.axvspan(start, stop, color=SHADES[best[start] % len(SHADES)], linewidth=0)
+    axes.plot(bars.close, color="black", linewidth=0.7)
+    axes.set_yscale("log")
+    axes.margins(x=0)
+    if bars.date is not None:
+        years = bars.date.astype("datetime64[Y]")
+        at = np.flatnonzero(years[1:] != years[:-1]) + 1
+        axes.set_xticks(at, [str(year) for year in years[at]], rotation=45)
+    for state, shade in zip(states, SHADES, strict=False):
+        axes.plot([], [], color=shade, linewidth=6, label=state)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    axes.set_title(f"{symbol}: filtered regimes (no bar sees a later one)", loc="left", fontsize=10)
+    return png(figure)
+
+
+def coverage(horizons: Sequence[int], ours: FloatArray, plain: FloatArray, level: float) -> bytes:
+    """Draw the share of outcomes inside the band, before and after, against the level that was promised."""
+    figure, axes = canvas(5.4, 3.4)
+    axes.axhline(level, color="black", linewidth=0.8)
+    axes.plot(horizons, ours, "o-", color=INK, label="conformal band")
+    axes.plot(horizons, plain, "o-", color=WARN, label="plain Prophet")
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("sessions ahead")
+    axes.set_title(f"Share of closes inside the {level:.0%} band, out of sample", loc="left", fontsize=10)
+    axes.legend(frameon=False, fontsize=8)
     return png(figure)
 
 
@@ -92,6 +132,10 @@ def _compared(task: str, forecast: Columns, y: FloatArray) -> tuple[FloatArray, 
         case "volatility":
             return np.square(forecast["volatility"]), y, "session variance"
         case "risk":
-            return forecast["probabilities"][:, -1], (y == forecast["probabilities"].shape[1] - 1) * 1.0, "share of HIGH"
+            return (
+                forecast["probabilities"][:, -1],
+                (y == forecast["probabilities"].shape[1] - 1) * 1.0,
+                "share of HIGH",
+            )
         case _:
             return forecast["expected_return"], y, "log return"

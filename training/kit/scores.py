@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from feature_mapper.typing import DateArray, FloatArray
+from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.manifest import Score
 
 BLOCK: Final = 21
@@ -58,26 +58,37 @@ class DailySums:
 
     model: FloatArray
     baseline: FloatArray
+    rows: IntArray
 
     @classmethod
     def of(cls, model: FloatArray, baseline: FloatArray, date: DateArray) -> "DailySums":
         """Add up rows by day, in order of days."""
         _, day = np.unique(date, return_inverse=True)
-        return cls(np.bincount(day, model), np.bincount(day, baseline))
+        return cls(np.bincount(day, model), np.bincount(day, baseline), np.bincount(day))
 
     def skill(self) -> float:
         """Return ``1 - sum(model) / sum(baseline)``: 1 is perfect, 0 no better than the baseline."""
         return float(1 - self.model.sum() / self.baseline.sum())
 
+    def gain(self) -> float:
+        """Return the mean of baseline less model a row: 0 no better than the baseline, in units of the loss."""
+        return float((self.baseline.sum() - self.model.sum()) / self.rows.sum())
+
     def interval(self, seed: int) -> tuple[float, float]:
         """Return a 95 % interval of the skill by a circular block bootstrap of days (Politis & Romano 1992)."""
+        drawn = self._drawn(seed)
+        return _central(1 - self.model[drawn].sum(axis=1) / self.baseline[drawn].sum(axis=1))
+
+    def gain_interval(self, seed: int) -> tuple[float, float]:
+        """Return a 95 % interval of the gain, by the same bootstrap."""
+        drawn = self._drawn(seed)
+        return _central((self.baseline - self.model)[drawn].sum(axis=1) / self.rows[drawn].sum(axis=1))
+
+    def _drawn(self, seed: int) -> IntArray:
         days = len(self.model)
         rng = np.random.default_rng(seed)
         starts = rng.integers(0, days, size=(RESAMPLES, -(-days // BLOCK)))
-        drawn = (starts[:, :, None] + np.arange(BLOCK)).reshape(RESAMPLES, -1)[:, :days] % days
-        skills = 1 - self.model[drawn].sum(axis=1) / self.baseline[drawn].sum(axis=1)
-        low, high = np.quantile(skills, (0.025, 0.975))
-        return float(low), float(high)
+        return (starts[:, :, None] + np.arange(BLOCK)).reshape(RESAMPLES, -1)[:, :days] % days
 
 
 def skill(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, *, against: str, seed: int) -> Score:
@@ -87,6 +98,20 @@ def skill(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray,
     return Score(
         metric=metric, value=sums.skill(), ci95=interval, n=len(model), baseline=against, verdict=verdict(interval)
     )
+
+
+def gain(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, *, against: str, seed: int) -> Score:
+    """Score losses whose zero means nothing, such as log densities: by their mean difference, not their ratio."""
+    sums = DailySums.of(model, baseline, date)
+    interval = sums.gain_interval(seed)
+    return Score(
+        metric=metric, value=sums.gain(), ci95=interval, n=len(model), baseline=against, verdict=verdict(interval)
+    )
+
+
+def _central(values: FloatArray) -> tuple[float, float]:
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def verdict(interval: tuple[float, float]) -> str:

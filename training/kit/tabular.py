@@ -135,7 +135,7 @@ def _plots(trained: TrainedTier, question: Question) -> dict[str, bytes]:
     base = question.loss(trained.out.rivals[naive], rows.y)
     names = [trained.panel.features[column].name for column in trained.fitted.used]
     return {
-        "skill_by_year.png": plots.skill_by_year(own, base, rows.date, question.metric, naive),
+        "skill_by_year.png": plots.by_year(own, base, rows.date, question.metric, naive),
         "importance.png": plots.importance(names, trained.fitted.estimator.importance()),
         "reliability.png": plots.reliability(question, trained.out.forecast, rows.y),
     }

@@ -49,7 +49,9 @@ class OutOfFold:
     class_weights: FloatArray
 
 
-def fit(panel: Panel, at: IntArray, scale: FloatArray, question: Question, spec: ModelSpec, family: TabularFamily) -> Iterator[Fitted]:
+def fit(
+    panel: Panel, at: IntArray, scale: FloatArray, question: Question, spec: ModelSpec, family: TabularFamily
+) -> Iterator[Fitted]:
     """Fit on the rows ``at``; yield the fit on all features and, if the spec keeps fewer, the refit on those."""
     y = panel.rows.y[at]
     weight, class_weights = _weights(y, question, spec)

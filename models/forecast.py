@@ -1,0 +1,219 @@
+"""A served price forecast: Prophet's path, hung on the last known close, with a conformal band."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+import msgspec
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.errors import BarcastError
+from feature_mapper.typing import DateArray, FloatArray
+from models.families import prophet
+from models.golden import bars_from_json, numbers_to_json
+from models.manifest import Manifest
+from models.scale import HarScale
+from models.store import Artifact
+from models.tasks.forecast import Forecast
+from models.tiers import tier_at
+from models.typing import Json, JsonObject
+
+POOLED: Final = "pooled"
+"""Name of the path of the symbols' average, which serves symbols without one of their own. No symbol is lower case."""
+
+VOLUME: Final = "volume"
+
+Source = Literal["request", "history", "training", "zero"]
+"""Where a regressor's future value is from."""
+
+
+class ForecastError(BarcastError):
+    """A forecast was asked for in a way that has no answer."""
+
+
+class ForecastHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Conformal widths of a tier.
+
+    ``widths[i][j]``: share ``levels[j]`` of the out-of-sample errors ``|log(close / path)|`` at ``horizons[i]`` sessions
+    lay below ``widths[i][j] * volatility * sqrt(horizon)``.
+    """
+
+    scale: HarScale
+    horizons: tuple[int, ...]
+    levels: tuple[float, ...]
+    widths: tuple[tuple[float, ...], ...]
+
+    def width(self, steps: FloatArray, level: float) -> FloatArray:
+        """Return widths for horizons ``steps``, between the measured ones by interpolation, beyond them held."""
+        at_level = [float(np.interp(level, self.levels, row)) for row in self.widths]
+        return np.interp(steps, self.horizons, at_level)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A regressor's value on each session of the forecast, and where it is from."""
+
+    name: str
+    values: tuple[float, ...]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class PriceForecast:
+    """A path with its band, in price; arrays of shape (periods,)."""
+
+    sessions: DateArray
+    path: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    level: float
+    tier: int
+    own_path: bool
+    regressors: tuple[Filled, ...]
+
+
+class ForecastModel:
+    """A loaded artifact of the forecast task."""
+
+    __slots__ = ("_heads", "_paths", "_tiers", "manifest", "task")
+
+    def __init__(
+        self, manifest: Manifest, paths: Mapping[str, prophet.ProphetPath], heads: tuple[ForecastHead, ...]
+    ) -> None:
+        """Store; heads are in the order of the manifest's tiers."""
+        self.manifest = manifest
+        self.task = Forecast()
+        self._paths = paths
+        self._heads = heads
+        self._tiers = tuple(tier.tier for tier in manifest.tiers)
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact) -> Self:
+        """Build from verified bytes; raises ``FamilyError`` or ``msgspec.ValidationError`` if they are not a forecast."""
+        names = [name for name in artifact.files if name.startswith("path_")]
+        paths = {path_symbol(name): prophet.load(artifact.files[name]) for name in names}
+        heads = tuple(msgspec.convert(tier.head, ForecastHead) for tier in artifact.manifest.tiers)
+        return cls(artifact.manifest, paths, heads)
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Smallest and largest level that a band was measured for."""
+        return self._heads[0].levels[0], self._heads[0].levels[-1]
+
+    @property
+    def regressors(self) -> tuple[str, ...]:
+        """Names of the regressors that a request may give future values of."""
+        return tuple(sorted({name for path in self._paths.values() for name in path.regressors}))
+
+    def forecast(
+        self, bars: Bars, sessions: DateArray, *, level: float, regressors: Mapping[str, FloatArray]
+    ) -> PriceForecast:
+        """Return the path over ``sessions``, which follow the last bar.
+
+        Parameters
+        ----------
+        bars : Bars
+            The known history, dated; its symbol chooses the path.
+        sessions : DateArray of shape (periods,)
+            Exchange sessions after the last bar.
+        level : float
+            Share of outcomes that the band is to hold, within `levels`.
+        regressors : Mapping of str to FloatArray of shape (periods,)
+            Known future values, in the units of the bars; those that are absent are filled.
+
+        Raises
+        ------
+        ForecastError
+            The bars have no dates, or the level was never measured.
+
+        """
+        if bars.date is None:
+            raise ForecastError("expected dated bars, found none with dates; give each row its date")
+        low, high = self.levels
+        if not low <= level <= high:
+            raise ForecastError(f"expected a level from {low:g} to {high:g}, found {level:g}; ask for one in between")
+        position = tier_at(self._tiers, len(bars))
+        own = bars.symbol is not None and bars.symbol in self._paths
+        path = self._paths[bars.symbol if own and bars.symbol is not None else POOLED]
+        filled = tuple(_fill(name, bars, path, sessions, regressors) for name in path.regressors)
+        centre = path.anchored_path(
+            sessions,
+            {fill.name: to_regressor(np.array(fill.values)) for fill in filled},
+            last_close=float(bars.close[-1]),
+            as_of=bars.date[-1],
+            regressors_as_of={fill.name: _last_known(fill.name, bars, path)[0] for fill in filled},
+        )
+        head = self._heads[position]
+        steps = np.arange(1, len(sessions) + 1, dtype=np.float64)
+        half = head.width(steps, level) * head.scale.volatility(bars.tail(self._tiers[position]), 1)[0] * np.sqrt(steps)
+        edges = np.finfo(np.float64)
+        return PriceForecast(
+            sessions=sessions,
+            path=centre,
+            lower=np.maximum(centre * np.exp(-half), edges.tiny),
+            upper=np.minimum(centre * np.exp(np.minimum(half, 300.0)), edges.max),
+            level=level,
+            tier=self._tiers[position],
+            own_path=own,
+            regressors=filled,
+        )
+
+    def golden_answer(self, case: JsonObject) -> dict[str, Json]:
+        """Answer a golden case: bars, the sessions asked for, and a level."""
+        asked = msgspec.convert(case, GoldenForecast)
+        sessions = np.array(asked.sessions, dtype="datetime64[D]")
+        result = self.forecast(bars_from_json(asked.bars), sessions, level=asked.level, regressors={})
+        return {
+            "tier": result.tier,
+            "path": numbers_to_json(result.path),
+            "lower": numbers_to_json(result.lower),
+            "upper": numbers_to_json(result.upper),
+            "regressors": {fill.name: fill.source for fill in result.regressors},
+        }
+
+
+class GoldenForecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Input of a golden example."""
+
+    bars: dict[str, Json]
+    sessions: list[dt.date]
+    level: float
+
+
+def path_file(symbol: str) -> str:
+    """Return the name of the file that holds the path of ``symbol``; the symbol is spelled in hexadecimal if need be."""
+    return f"path_{symbol}.json" if symbol.isalnum() else f"path_x{symbol.encode().hex()}.json"
+
+
+def path_symbol(file: str) -> str:
+    """Return the symbol that `path_file` named the file after."""
+    stem = file.removeprefix("path_").removesuffix(".json")
+    return bytes.fromhex(stem[1:]).decode() if stem.startswith("x") else stem
+
+
+def to_regressor(volume: FloatArray) -> FloatArray:
+    """Return what Prophet is given for volumes: their logs, as volume varies by factors."""
+    regressor: FloatArray = np.log(np.maximum(volume, 1.0))
+    return regressor
+
+
+def _fill(
+    name: str, bars: Bars, path: prophet.ProphetPath, sessions: DateArray, given: Mapping[str, FloatArray]
+) -> Filled:
+    if name in given:
+        return Filled(name, tuple(given[name].tolist()), "request")
+    value, source = _last_known(name, bars, path)
+    return Filled(name, (float(np.exp(value)),) * len(sessions), source)
+
+
+def _last_known(name: str, bars: Bars, path: prophet.ProphetPath) -> tuple[float, Source]:
+    """Return the regressor as of the last bar: from the history, else from training, else 0."""
+    if name == VOLUME and bars.volume is not None:
+        known = bars.volume[~np.isnan(bars.volume)]
+        if len(known):
+            return float(to_regressor(known[-1:])[0]), "history"
+    if name in path.last_values:
+        return path.last_values[name], "training"
+    return 0.0, "zero"

@@ -1,0 +1,113 @@
+"""A served regime model: filtered state probabilities from a bounded window of bars."""
+
+from typing import Final, Self
+
+import msgspec
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
+from feature_mapper.volatility import garman_klass_variance
+from models.answer import RowAnswer
+from models.families import hmm
+from models.golden import bars_from_json
+from models.manifest import Manifest
+from models.scale import FLOOR
+from models.store import Artifact
+from models.tasks.base import Fields
+from models.tasks.regime import Regime
+from models.tiers import spans, tier_at
+from models.typing import Json, JsonObject
+
+WEIGHTS: Final = "hmm.json"
+
+
+class RegimeModel:
+    """A loaded artifact of the regime task.
+
+    Every answer reads the window of its tier and nothing older, so that the same day gives the same answer whether the
+    bars were posted or come from a longer stored history; nothing later, because the recursion only runs forward.
+    """
+
+    __slots__ = ("_bars", "_hmm", "manifest", "task")
+
+    def __init__(self, manifest: Manifest, model: hmm.GaussianHmm) -> None:
+        """Store."""
+        self.manifest = manifest
+        self.task = Regime()
+        self._hmm = model
+        self._bars = tuple(tier.tier for tier in manifest.tiers)
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact) -> Self:
+        """Build from verified bytes; raises ``FamilyError`` if they are no hidden Markov model."""
+        return cls(artifact.manifest, hmm.load(artifact.files[WEIGHTS]))
+
+    def answer(self, bars: Bars, rows: int = 1) -> list[RowAnswer]:
+        """Answer as of each of the last ``rows`` bars, oldest first."""
+        seen = observations(bars)
+        answers: list[RowAnswer] = []
+        for start, stop, position in spans(self._bars, len(bars), rows):
+            tier = self._bars[position]
+            posterior = self._hmm.filter_windows(*window(seen[:stop], tier, stop - start))
+            answers += [RowAnswer(fields, tier) for fields in self._fields(posterior)]
+        return answers
+
+    def answer_observations(self, returns: FloatArray, volatility: FloatArray) -> RowAnswer:
+        """Answer from log returns and range volatilities themselves, both of shape (n,), oldest first.
+
+        n observations stand for n + 1 bars. ``volatility`` is the root of the Garman-Klass variance, a session each.
+        """
+        tier = self._bars[tier_at(self._bars, len(returns) + 1)] if len(returns) > 1 else self._bars[0]
+        seen = np.stack([returns, np.log(np.maximum(volatility, FLOOR**0.5))], axis=1)
+        posterior = self._hmm.filter_windows(seen, max(tier - 1, 1), 1)
+        return RowAnswer(self._fields(posterior)[0], tier)
+
+    def _fields(self, posterior: FloatArray) -> list[Fields]:
+        following = self._hmm.next_probabilities(posterior)
+        durations, states = self._hmm.expected_duration.tolist(), self._hmm.states
+        fields: list[Fields] = []
+        for now, then in zip(posterior.tolist(), following.tolist(), strict=True):
+            at = max(range(len(states)), key=now.__getitem__)
+            fields.append(
+                {
+                    "regime": states[at],
+                    "probabilities": dict(zip(states, now, strict=True)),
+                    "confidence": now[at],
+                    "next_probabilities": dict(zip(states, then, strict=True)),
+                    "expected_duration": durations[at],
+                    "backend": self._hmm.record.backend,
+                }
+            )
+        return fields
+
+    def golden_answer(self, case: JsonObject) -> dict[str, Json]:
+        """Answer a golden case: bars, or the two windows of observations."""
+        if "returns_window" in case:
+            returns, volatility = (
+                np.array(msgspec.convert(case[name], list[float])) for name in ("returns_window", "volatility_window")
+            )
+            answer = self.answer_observations(returns, volatility)
+        else:
+            (answer,) = self.answer(bars_from_json(case))
+        return {"tier": answer.tier, "answer": answer.fields}
+
+
+def observations(bars: Bars) -> FloatArray:
+    """Return log return and log range volatility of each bar, shape (n, 2); the first bar's return is NaN."""
+    returns = np.full(len(bars), np.nan)
+    returns[1:] = np.log(bars.close[1:] / bars.close[:-1])
+    return np.stack([returns, 0.5 * np.log(np.maximum(garman_klass_variance(bars), FLOOR))], axis=1)
+
+
+def window(seen: FloatArray, tier: int, rows: int) -> tuple[FloatArray, int, int]:
+    """Return what ``filter_windows`` is to read for a tier: observations, width, rows.
+
+    A window of one bar has a range but no return. In a longer one the first bar only gives the close that the first
+    return is counted from.
+    """
+    if tier == 1:
+        bare = seen[len(seen) - rows :].copy()
+        bare[:, 0] = np.nan
+        return bare, 1, rows
+    return seen, tier - 1, rows

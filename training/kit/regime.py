@@ -1,0 +1,234 @@
+"""Training of regime models: a hidden Markov model on every symbol's returns and ranges, judged by what it predicts.
+
+Options of a spec: ``states`` (int), ``starts`` (int), ``covariance`` ("full" or "diag").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import DateArray, FloatArray, IntArray
+from models.families import hmm
+from models.families._hmm_filter import log_densities
+from models.manifest import LeakCheck, Score, Target, TierManifest
+from models.regime import WEIGHTS, observations, window
+from models.typing import JsonObject
+from training.kit import plots
+from training.kit.evaluation import SEED, by_symbol, by_year
+from training.kit.exports import regime_exports
+from training.kit.outcome import Outcome
+from training.kit.progress import Progress
+from training.kit.scores import gain
+from training.kit.spec import ModelSpec
+from training.kit.splits import PurgedWalkForward
+from training.kit.tabular import golden_cases
+
+METRIC: Final = "log_density_gain"
+TARGET: Final = Target(
+    name="next_observation",
+    definition="density of (log return, log Garman-Klass volatility) of session t+1 given the bars up to t",
+    horizon=1,
+)
+PREFIXES: Final = 12
+"""Prefixes a series on which the filter is checked not to look ahead."""
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of the fit."""
+
+    states: int = 3
+    starts: int = 4
+    covariance: Literal["full", "diag"] = "full"
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Losses:
+    """Minus log densities of test rows, by tier and rival; ``at`` and ``symbol`` tell where a row is from."""
+
+    tiers: dict[int, FloatArray]
+    rivals: dict[str, FloatArray]
+    date: DateArray
+    symbol: IntArray
+
+
+def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress) -> Outcome:  # noqa: ARG001  one signature for all trainers
+    """Train, evaluate and check a regime model; write nothing."""
+    options = msgspec.convert(spec.options, Options)
+    splitter = PurgedWalkForward()
+    progress.total = splitter.folds + 2
+    losses = _walk(spec, options, series, splitter, progress)
+    fitted = _fit([observations(bars)[1:] for bars in series.values()], spec, options)
+    progress.step("fit on all bars")
+    checks = (_prefix_check(fitted, series), _purge_check(series, splitter))
+    progress.step("leak checks")
+    dates = np.concatenate([_dates(bars) for bars in series.values()])
+    return Outcome(
+        tiers=tuple(_manifest(tier, losses, spec, options) for tier in spec.tiers),
+        weights={WEIGHTS: fitted.dump(), **regime_exports(fitted, series, spec.tiers[-1])},
+        target=TARGET,
+        evaluation={"tiers": [_report(tier, losses, tuple(series)) for tier in spec.tiers]},
+        plots=_plots(fitted, series, losses, spec),
+        cases=(*golden_cases(series, spec.tiers), *_window_cases(series)),
+        checks=checks,
+        rows=sum(len(bars) - 1 for bars in series.values()),
+        first=dates.min().item(),
+        last=dates.max().item(),
+        libraries=("numpy", *(hmm.LIBRARIES if fitted.record.backend == "hmmlearn" else ("scikit-learn",))),
+    )
+
+
+def _fit(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.GaussianHmm:
+    return hmm.fit(
+        [sequence for sequence in sequences if len(sequence) > 1],
+        n_states=options.states,
+        seed=spec.seed,
+        n_starts=options.starts,
+        covariance=options.covariance,
+    )
+
+
+def _dates(bars: Bars) -> DateArray:
+    if bars.date is None:
+        message = f"expected dated bars of {bars.symbol}, found none"
+        raise ValueError(message)
+    return bars.date
+
+
+def _walk(
+    spec: ModelSpec, options: Options, series: Mapping[str, Bars], splitter: PurgedWalkForward, progress: Progress
+) -> Losses:
+    """Score every test session by the density that each rival gave it one session ahead."""
+    seen = {symbol: observations(bars) for symbol, bars in series.items()}
+    pooled = np.concatenate([_dates(bars)[1:] for bars in series.values()])
+    tiers: dict[int, list[FloatArray]] = {tier: [] for tier in spec.tiers}
+    rivals: dict[str, list[FloatArray]] = {"single_gaussian": [], "static_mixture": []}
+    dates: list[DateArray] = []
+    symbols: list[IntArray] = []
+    for fold in splitter.split(pooled, pooled):
+        barrier = pooled[fold.train].max()
+        past = [seen[symbol][1 : int(np.searchsorted(_dates(bars), barrier)) + 1] for symbol, bars in series.items()]
+        fitted = _fit(past, spec, options)
+        everything = np.concatenate(past)
+        single = (everything.mean(axis=0)[None], np.cov(everything.T)[None])
+        for number, (symbol, bars) in enumerate(series.items()):
+            at = _test_rows(bars, fold.first, fold.last, spec.tiers[-1])
+            if len(at) == 0:
+                continue
+            coming = seen[symbol][at + 1]
+            density = log_densities(coming, fitted.means, fitted.covariances).T
+            for tier in spec.tiers:
+                posterior = fitted.filter_windows(*window(seen[symbol][: at[-1] + 1], tier, len(at)))
+                tiers[tier].append(-_mixed(density, fitted.next_probabilities(posterior)))
+            rivals["single_gaussian"].append(-log_densities(coming, *single)[0])
+            rivals["static_mixture"].append(-_mixed(density, np.tile(fitted.start, (len(at), 1))))
+            dates.append(_dates(bars)[at])
+            symbols.append(np.full(len(at), number))
+        progress.step(f"fold to {fold.last}")
+    return Losses(
+        tiers={tier: np.concatenate(parts) for tier, parts in tiers.items()},
+        rivals={name: np.concatenate(parts) for name, parts in rivals.items()},
+        date=np.concatenate(dates),
+        symbol=np.concatenate(symbols),
+    )
+
+
+def _test_rows(bars: Bars, first: np.datetime64, last: np.datetime64, history: int) -> IntArray:
+    """Return the bars inside the fold that have the longest tier's history and a session after them."""
+    date = _dates(bars)
+    start, stop = int(np.searchsorted(date, first)), int(np.searchsorted(date, last, side="right"))
+    return np.arange(max(start, history - 1), min(stop, len(bars) - 1))
+
+
+def _mixed(log_density: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the log of the mixture density, both arguments of shape (n, states)."""
+    top = log_density.max(axis=1)
+    mixed: FloatArray = top + np.log(np.sum(weights * np.exp(log_density - top[:, None]), axis=1))
+    return mixed
+
+
+def _scores(tier: int, losses: Losses) -> tuple[Score, ...]:
+    return tuple(
+        gain(METRIC, losses.tiers[tier], rival, losses.date, against=name, seed=SEED)
+        for name, rival in losses.rivals.items()
+    )
+
+
+def _manifest(tier: int, losses: Losses, spec: ModelSpec, options: Options) -> TierManifest:
+    return TierManifest(
+        tier=tier,
+        features=(),
+        weights=WEIGHTS,
+        parameters={**spec.parameters, **msgspec.to_builtins(options)},
+        head={},
+        scores=_scores(tier, losses),
+    )
+
+
+def _report(tier: int, losses: Losses, symbols: tuple[str, ...]) -> JsonObject:
+    own, base = losses.tiers[tier], losses.rivals["single_gaussian"]
+    return {
+        "tier": tier,
+        "n": len(own),
+        "first": str(losses.date.min()),
+        "last": str(losses.date.max()),
+        "metric": METRIC,
+        "baseline": "single_gaussian",
+        "loss": float(own.mean()),
+        "rivals": {name: float(rival.mean()) for name, rival in losses.rivals.items()},
+        "years": by_year(own, base, losses.date, ratio=False),
+        "symbols": by_symbol(own, base, losses.symbol, symbols, ratio=False),
+    }
+
+
+def _plots(fitted: hmm.GaussianHmm, series: Mapping[str, Bars], losses: Losses, spec: ModelSpec) -> dict[str, bytes]:
+    symbol, bars = max(series.items(), key=lambda pair: len(pair[1]))
+    width = spec.tiers[-1]
+    posterior = fitted.filter_windows(*window(observations(bars), width, len(bars) - width + 1))
+    own, base = losses.tiers[width], losses.rivals["single_gaussian"]
+    return {
+        "regimes.png": plots.regimes(symbol, bars.tail(len(posterior)), posterior, fitted.states),
+        "gain_by_year.png": plots.by_year(own, base, losses.date, METRIC, "single_gaussian", ratio=False),
+    }
+
+
+def _window_cases(series: Mapping[str, Bars]) -> tuple[JsonObject, ...]:
+    """Return golden cases of the second input form: observations themselves."""
+    seen = observations(next(iter(series.values())))[1:]
+    return tuple(
+        {"returns_window": part[:, 0].tolist(), "volatility_window": np.exp(part[:, 1]).tolist()}
+        for part in (seen[:n] for n in (1, 21, min(252, len(seen))))
+    )
+
+
+def _prefix_check(fitted: hmm.GaussianHmm, series: Mapping[str, Bars]) -> LeakCheck:
+    """The probabilities of a day are the same bits whether or not later bars are there."""
+    rng, faults, tried = np.random.default_rng(1), set[str](), 0
+    for symbol, bars in series.items():
+        seen = observations(bars)[1:]
+        whole = fitted.filter(seen)
+        for cut in rng.integers(1, len(seen) + 1, PREFIXES):
+            tried += 1
+            if not np.array_equal(fitted.filter(seen[:cut])[-1], whole[cut - 1]):
+                faults.add(symbol)
+    return LeakCheck(
+        name="filter_prefix_invariance", passed=not faults, detail=f"{tried} prefixes; fails for {sorted(faults)}"
+    )
+
+
+def _purge_check(series: Mapping[str, Bars], splitter: PurgedWalkForward) -> LeakCheck:
+    """No training observation lies within the embargo before a test fold."""
+    pooled = np.concatenate([_dates(bars)[1:] for bars in series.values()])
+    days = np.unique(pooled)
+    gaps = [
+        int(np.searchsorted(days, fold.first) - np.searchsorted(days, pooled[fold.train].max()))
+        for fold in splitter.split(pooled, pooled)
+    ]
+    return LeakCheck(
+        name="purged_splits",
+        passed=min(gaps) > splitter.embargo,
+        detail=f"{len(gaps)} folds, shortest gap {min(gaps)} sessions",
+    )
