@@ -28,7 +28,7 @@ NOT_IMPORTED = {
     "ruff": "a program: checks style",
     "scipy-stubs": "types for mypy",
     "setuptools": "builds the editable install",
-    "uv": "a program: writes the locks",
+    "types-jsonschema": "types for mypy",
     "uvloop": "uvicorn takes it as its event loop",
 }
 """Requirements that no module imports, with what they are for."""
