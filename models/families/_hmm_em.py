@@ -128,7 +128,7 @@ def _mixture(
     ).fit(z)
     covariances = model.covariances_
     return EmRun(
-        transitions=_counted(model.predict(z), lengths, n_states),
+        transitions=empirical_transitions(model.predict(z), lengths, n_states),
         means=model.means_,
         covariances=covariances if covariance == "full" else covariances[:, :, np.newaxis] * np.eye(z.shape[1]),
         log_likelihood=float(model.score(z)) * len(z),
@@ -137,7 +137,7 @@ def _mixture(
     )
 
 
-def _counted(states: IntArray, lengths: Sequence[int], n_states: int) -> FloatArray:
+def empirical_transitions(states: IntArray, lengths: Sequence[int], n_states: int) -> FloatArray:
     """Return the shares of the transitions inside sequences, pseudo-counts included."""
     counts = np.full((n_states, n_states), TRANSITION_PSEUDO_COUNT)
     for sequence in np.split(states, np.cumsum(lengths)[:-1]):

@@ -167,7 +167,7 @@ class GaussianHmm:
 
     def _log_densities(self, x: FloatArray) -> FloatArray:
         d = self.means.shape[1]
-        if x.ndim != 2 or x.shape[1] != d:  # noqa: PLR2004  rows and columns
+        if x.ndim != 2 or x.shape[1] != d:
             raise FamilyError(
                 f"expected observations of shape (n, {d}), found {x.shape}; send what the model was fitted on"
             )
@@ -221,9 +221,9 @@ def canonical_order(means: FloatArray) -> IntArray:
 def checked(model: GaussianHmm) -> GaussianHmm:
     """Return the model if its numbers are one, else raise `FamilyError`."""
     k = len(model.states)
-    d = model.means.shape[-1] if model.means.ndim == 2 else 0  # noqa: PLR2004  states and dimensions
+    d = model.means.shape[-1] if model.means.ndim == 2 else 0
     shapes = (model.start.shape, model.transitions.shape, model.means.shape, model.covariances.shape)
-    if k < 2 or d < 1 or shapes != ((k,), (k, k), (k, d), (k, d, d)):  # noqa: PLR2004  one state has no transitions
+    if k < 2 or d < 1 or shapes != ((k,), (k, k), (k, d), (k, d, d)):
         raise FamilyError(
             f"expected start, transitions, means and covariances of {k} states, found shapes {shapes}; retrain"
         )

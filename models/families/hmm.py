@@ -104,10 +104,10 @@ def fit(
 
 
 def _stacked(sequences: Sequence[FloatArray], n_states: int, n_starts: int, covariance: Covariance) -> FloatArray:
-    if n_states < 2 or n_starts < 1:  # noqa: PLR2004  one state has no transitions
+    if n_states < 2 or n_starts < 1:
         raise FamilyError(f"expected n_states >= 2 and n_starts >= 1, found {n_states} and {n_starts}; see the spec")
     shapes = [sequence.shape for sequence in sequences]
-    if not shapes or any(len(s) != 2 or s[0] < 2 or s[1] != shapes[0][1] for s in shapes):  # noqa: PLR2004  rows, columns
+    if not shapes or any(len(s) != 2 or s[0] < 2 or s[1] != shapes[0][1] for s in shapes):
         raise FamilyError(
             f"expected sequences of shape (n, d) with n >= 2 and one d, found {shapes}; leave short ones out"
         )

@@ -201,17 +201,15 @@ def _quiet() -> Iterator[None]:
     """
     silent = logging.NullHandler()
     loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet.plot")]
-    before = [(logger.level, logger.propagate) for logger in loggers]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(silent)
-        logger.propagate = False
         logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"prophet\.")
             yield
     finally:
-        for logger, (level, propagate) in zip(loggers, before, strict=True):
+        for logger, level in zip(loggers, levels, strict=True):
             logger.removeHandler(silent)
-            logger.propagate = propagate
             logger.setLevel(level)

@@ -178,6 +178,7 @@ def test_next_probabilities_and_durations_follow_the_chain() -> None:
     for state, expected in enumerate(model.expected_duration):
         stays = rng.geometric(1.0 - model.transitions[state, state], size=40_000)
         assert stays.mean() == pytest.approx(expected, rel=0.03)
+        assert expected * (1.0 - model.transitions[state, state]) == pytest.approx(1.0, rel=1e-12)
 
 
 @settings(max_examples=30, deadline=None)

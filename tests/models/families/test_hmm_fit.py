@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from feature_mapper.typing import FloatArray, IntArray
+from models.families._hmm_em import empirical_transitions
 from models.families._hmm_filter import log_densities
 from models.families._hmm_model import canonical_order
 from models.families.base import FamilyError
@@ -156,8 +157,8 @@ def test_a_mixture_takes_over_where_hmmlearn_is_absent(
 
 
 @pytest.mark.usefixtures("without_hmmlearn")
-def test_empirical_transitions_are_counted_inside_sequences(markets: tuple[Market, Market]) -> None:
-    """The mixture's transitions are the counts of its likeliest states plus the prior, sequence by sequence."""
+def test_empirical_transitions_follow_the_likeliest_states(markets: tuple[Market, Market]) -> None:
+    """The mixture's transitions are the counts of its likeliest states plus the prior."""
     fallback = fit([market.x for market in markets], seed=0, n_starts=1)
     counts = np.ones((3, 3))
     for market in markets:
@@ -166,6 +167,12 @@ def test_empirical_transitions_are_counted_inside_sequences(markets: tuple[Marke
         for before, after in pairwise(states):
             counts[before, after] += 1
     np.testing.assert_allclose(fallback.transitions, counts / counts.sum(axis=1, keepdims=True), rtol=0, atol=0.02)
+
+
+def test_no_transition_is_counted_between_sequences() -> None:
+    """The last day of one symbol is not followed by the first day of the next."""
+    counted = empirical_transitions(np.array([0, 0, 1, 1, 1, 0]), [2, 3, 1], 2)
+    np.testing.assert_allclose(counted, [[2 / 3, 1 / 3], [1 / 4, 3 / 4]], rtol=0, atol=1e-15)
 
 
 def test_diagonal_covariances_have_no_off_diagonal(markets: tuple[Market, Market]) -> None:

@@ -67,7 +67,8 @@ def sessions(n: int) -> DateArray:
 
 def log_prices(n: int, seed: int = 5) -> FloatArray:
     """Return a random walk with drift."""
-    return np.cumsum(np.random.default_rng(seed).normal(3e-4, 0.012, n)) + np.log(80.0)
+    walk: FloatArray = np.cumsum(np.random.default_rng(seed).normal(3e-4, 0.012, n)) + np.log(80.0)
+    return walk
 
 
 def values(names: tuple[str, ...], dates: DateArray, seed: int = 6) -> dict[str, FloatArray]:
@@ -227,19 +228,23 @@ def test_two_fits_give_the_same_bytes_of_a_size_that_does_not_grow() -> None:
     assert len(long.dump()) < 5_000
 
 
-def test_fitting_leaves_the_loggers_as_they_were() -> None:
+def test_fitting_leaves_the_loggers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence lasts for the fit only."""
+    loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet", "prophet.plot")]
+    for logger in loggers:
+        monkeypatch.setattr(logger, "level", logging.INFO)
+    before = [(logger.propagate, list(logger.handlers), list(logger.filters)) for logger in loggers]
 
-    def state() -> list[tuple[int, bool, list[logging.Handler]]]:
-        loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet", "prophet.plot")]
-        return [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
-
-    before = state()
     fit(sessions(100), log_prices(100), regressors={}, changepoint_prior_scale=0.05, seed=SEED)
-    assert state() == before
+
+    assert [logger.level for logger in loggers] == [logging.INFO] * 3
+    assert [(logger.propagate, list(logger.handlers), list(logger.filters)) for logger in loggers] == before
 
 
 FIRST_FIT = """
+import logging, sys
+if "configured" in sys.argv:
+    logging.basicConfig(level=logging.INFO)
 import numpy as np
 from models.families.prophet import fit
 days = np.busday_offset(np.datetime64("2010-01-04"), np.arange(100))
@@ -247,9 +252,10 @@ fit(days, np.linspace(4.0, 5.0, 100) + np.sin(np.arange(100)), regressors={}, ch
 """
 
 
-def test_the_first_fit_of_a_process_prints_nothing() -> None:
-    """Neither cmdstanpy's chatter nor Prophet's complaint about plotly reaches the terminal."""
-    done = subprocess.run([sys.executable, "-c", FIRST_FIT], cwd=ROOT, capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("logs", ["bare", "configured"])
+def test_the_first_fit_of_a_process_prints_nothing(logs: str) -> None:
+    """Neither cmdstanpy's chatter nor Prophet's complaint about plotly reaches the terminal or the log."""
+    done = subprocess.run([sys.executable, "-c", FIRST_FIT, logs], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout + done.stderr == ""
 
 
