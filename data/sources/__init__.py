@@ -1,0 +1,1 @@
+"""Where bars come from: the shipped sample, files that a person has."""
