@@ -1,0 +1,1 @@
+"""The service: transport around `feature_mapper`, `data` and `models`."""

@@ -150,7 +150,7 @@ class Boundary:
             return _ENCODED
         length = headers.get(b"content-length")
         # No more digits than a bound can have: int() of thousands of them is slow, and refuses at last.
-        if length is not None and (len(length) > 18 or int(length) > self._limit):  # noqa: PLR2004  digits of 2**60
+        if length is not None and (len(length) > 18 or int(length) > self._limit):
             return self._too_large()
         return None
 

@@ -82,7 +82,7 @@ def create_app(
     *,
     operations: Sequence[Operation] = (),
     open_serving: OpenServing | None = None,
-) -> FastAPI:
+) -> Service:
     """Make the application; no model is read before it starts.
 
     Parameters
@@ -116,11 +116,11 @@ def service_version() -> str:
 
 
 @functools.cache
-def _app() -> FastAPI:
+def _app() -> Service:
     return create_app()
 
 
-def __getattr__(name: str) -> FastAPI:
+def __getattr__(name: str) -> Service:
     """Make ``app`` on first use, for `uvicorn app.main:app`."""
     if name == "app":
         return _app()

@@ -13,7 +13,8 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from app.problems import ProblemType
 from app.schemas.forms import Form
@@ -89,7 +90,17 @@ class Operation:
 
     def route(self) -> Route:
         """Return the route that serves it."""
-        return Route(self.path, self.endpoint, methods=[self.method], name=self.endpoint.__name__)
+        return _Route(self.path, self.endpoint, methods=[self.method], name=self.endpoint.__name__)
+
+
+class _Route(Route):
+    """A route that leaves itself in the scope, where the boundary finds the template to count by."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        if match is not Match.NONE:
+            found["route"] = self
+        return match, found
 
 
 _ENCODER: Final = msgspec.json.Encoder()

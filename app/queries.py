@@ -168,7 +168,7 @@ def _require_form(body: PredictRequest, allowed: Sequence[forms.Form]) -> forms.
         f"{name}: {msgspec.json.encode(example).decode()}"
         for form in allowed
         for name, example in form.examples.items()
-        if len(msgspec.json.encode(example)) < 200  # noqa: PLR2004  long windows are on the docs page
+        if len(msgspec.json.encode(example)) < 200
     )
     found = ", ".join(sorted(fields)) or "no field"
     windows = 'window: {"bars":[{"open":..,"high":..,"low":..,"close":..}, ...]} or {"bars":{"open":[..],...}}'

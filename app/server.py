@@ -10,7 +10,6 @@ from types import FrameType
 from typing import Final, NoReturn
 
 import uvicorn
-from fastapi import FastAPI
 
 from app.main import Service, create_app
 from app.settings import Settings, SettingsError, is_loopback, load_settings
@@ -53,7 +52,7 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _serve(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
+def _serve(app: Service, settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         log_level=settings.log_level,
@@ -81,7 +80,7 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _banner(app: FastAPI, settings: Settings, listener: socket.socket) -> str:
+def _banner(app: Service, settings: Settings, listener: socket.socket) -> str:
     port = listener.getsockname()[1]
     host = settings.host if is_loopback(settings.host) else "127.0.0.1"
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -91,11 +90,10 @@ def _banner(app: FastAPI, settings: Settings, listener: socket.socket) -> str:
     return f"\nBarcast listens on {settings.host}:{port}\n\n{links}\n\n  {curl}\n\n  Ctrl-C stops it.\n"
 
 
-def _curl(app: FastAPI, settings: Settings, base: str) -> str:
+def _curl(app: Service, settings: Settings, base: str) -> str:
     """Return a command that works as it is printed: the first prediction that is served, else liveness."""
     key = "" if settings.api_key is None else '-H "X-API-Key: $BARCAST_API_KEY" '
-    operations = app.operations if isinstance(app, Service) else ()
-    for operation in operations:
+    for operation in app.operations:
         if operation.body is not None and operation.body.examples:
             body = json.dumps(next(iter(operation.body.examples.values())))
             kind = "-H 'Content-Type: application/json'"

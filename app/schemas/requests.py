@@ -6,7 +6,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-SYMBOL_PATTERN: Final = r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]{0,23}\Z"
+SYMBOL_PATTERN: Final = r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]{0,23}$(?!\n)"
+"""No path can be made of it. Python's `$` also matches before a last line feed, and JSON Schema knows no `\\Z`."""
 
 Symbol = Annotated[
     str, Meta(description="Name of a series, such as AAPL, BRK.B, ^GSPC, EURUSD=X.", pattern=SYMBOL_PATTERN)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.decoding import read_body, require_json
-from app.main import OpenServing, create_app
+from app.main import OpenServing, Service, create_app
 from app.operations import Body, Operation, json_response
 from app.queries import BarsQuery, Observations, Queries
 from app.schemas import forms
@@ -58,12 +58,14 @@ async def body(request: Request) -> bytes:
 
 
 async def predict(request: Request) -> Response:
+    """Show a query of `/predict/*`."""
     queries: Queries = request.app.state.queries
     query = queries.predict(await body(request))
     return json_response(understood(query.bars, query.symbol, query.as_of))
 
 
 async def regime(request: Request) -> Response:
+    """Show a query of `/predict/regime`."""
     queries: Queries = request.app.state.queries
     query = queries.regime(await body(request))
     if isinstance(query, Observations):
@@ -72,27 +74,33 @@ async def regime(request: Request) -> Response:
 
 
 async def forecast(request: Request) -> Response:
+    """Show a query of `/forecast/price`."""
     queries: Queries = request.app.state.queries
     query = queries.forecast(await body(request))
     return json_response(understood(query.history, query.symbol))
 
 
 async def batch(request: Request) -> Response:
+    """Show the items of a batch."""
     queries: Queries = request.app.state.queries
     items = queries.batch(await body(request))
     return json_response(
-        Items([
-            (0 if item.bars is None else len(item.bars)) if isinstance(item, BarsQuery) else item.faults[0].pointer
-            for item in items
-        ])
+        Items(
+            [
+                (0 if item.bars is None else len(item.bars)) if isinstance(item, BarsQuery) else item.faults[0].pointer
+                for item in items
+            ]
+        )
     )
 
 
 async def fail(_request: Request) -> Response:
+    """Fail as no route should."""
     raise RuntimeError("the secret of /srv/private")
 
 
 async def ignore(_request: Request) -> Response:
+    """Answer without a look at the body."""
     return json_response(Items([]))
 
 
@@ -151,7 +159,7 @@ OPERATIONS = (
 )
 
 
-def make_app(settings: Settings | None = None, open_serving: OpenServing | None = None) -> FastAPI:
+def make_app(settings: Settings | None = None, open_serving: OpenServing | None = None) -> Service:
     """Make the application with the probing routes, apart from the environment of whoever runs the tests."""
     settings = Settings.model_construct(**_defaults()) if settings is None else settings
     return create_app(settings, operations=OPERATIONS, open_serving=open_serving)
@@ -178,7 +186,10 @@ def call(
 
     async def send() -> httpx2.Response:
         transport = httpx2.ASGITransport(app=app)
-        async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport, base_url=base_url) as client:
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=transport, base_url=base_url) as client,
+        ):
             return await client.request(method, path, content=content, headers=dict(headers or {}))
 
     return asyncio.run(send())
