@@ -1,6 +1,7 @@
 """The ledger: frames, torn lines, and which announcements came true."""
 
 import datetime as dt
+import errno
 import logging
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.errors import LedgerInvalid
+from models.errors import LedgerInvalid, StoreWriteFailed
 from models.store import ArtifactStore
 from models.store.ledger import MAX_REASON, Entry, Ledger, before_current, from_line, read_ledger, to_line
-from tests.models.store.toys import MODEL, draft, files, stocked, tag_of
+from tests.models.store.toys import MODEL, FailingDisk, draft, files, stocked, tag_of
 
 TEXTS = st.lists(
     st.sampled_from(["a", "\u00e9", "\n", "\0", '"', "\\", "\U0001f4c8", "\ud800", "\udfff", "x" * 900])
@@ -50,6 +51,19 @@ def test_torn_last_line_is_passed_over_then_replaced(
     assert store.history(MODEL)[:-1] == sound
     assert path.read_bytes().startswith(whole)
     assert read_ledger(path).torn == b""
+
+
+@pytest.mark.parametrize("n", range(1, 4))
+def test_line_that_is_refused_leaves_no_byte(n: int, tmp_path: Path) -> None:
+    """If opening, writing or syncing the ledger fails, it ends where it ended."""
+    stocked(tmp_path, 2)
+    path = tmp_path / MODEL / "ledger.jsonl"
+    before = path.read_bytes()
+    disk = FailingDisk(n, errno.ENOSPC, forever=False)
+    with pytest.raises(StoreWriteFailed):
+        ArtifactStore(tmp_path, disk=disk).promote(MODEL, "v000001", why="test")
+    assert disk.calls[:n] == ["open_append", "write", "sync"][:n]
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("damage", ["removed", "doubled", "swapped", "emptied"])

@@ -3,6 +3,7 @@
 import datetime as dt
 import errno
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,13 @@ from models.errors import (
     IncompatibleLibrary,
     LoadFailed,
     ManifestInvalid,
+    StoreBusy,
     StoreUnreadable,
     VersionUnknown,
 )
 from models.manifest import MANIFEST_NAME, decode
-from models.store import Artifact, ArtifactStore, Limits
+from models.store import Artifact, ArtifactStore, Entry, Limits
+from models.store.shelf import Shelf
 from tests.models.store.toys import MODEL, WEIGHTS, FailingDisk, draft, files, stocked, tag_of
 
 HOSTILE = [
@@ -148,6 +151,47 @@ def test_served_at_needs_a_time_zone(tmp_path: Path) -> None:
     """A time without zone is no point in time."""
     with pytest.raises(ValueError, match="time zone"):
         stocked(tmp_path, 1).served_at(MODEL, dt.datetime(2024, 1, 1))  # noqa: DTZ001  the mistake under test
+
+
+class Interrupted(ArtifactStore):
+    """A store in which another writer acts between the proof of a version and the lock."""
+
+    meanwhile: Callable[[], object]
+
+    def _sound(self, place: Shelf, version: str) -> Entry:
+        publication = super()._sound(place, version)
+        self.meanwhile()
+        return publication
+
+
+def test_rollback_that_was_overtaken_does_nothing(tmp_path: Path) -> None:
+    """If another version is promoted after the way back was chosen, the rollback says so and leaves that one."""
+    stocked(tmp_path, 3)
+    store = Interrupted(tmp_path)
+    store.meanwhile = lambda: ArtifactStore(tmp_path).promote(MODEL, "v000001", why="meanwhile")
+    with pytest.raises(StoreBusy, match="promoted meanwhile"):
+        store.rollback(MODEL, why="test")
+    assert store.current(MODEL) == "v000001"
+
+
+def test_version_quarantined_meanwhile_is_not_promoted(tmp_path: Path) -> None:
+    """A quarantine that comes between the proof and the promotion wins."""
+    stocked(tmp_path, 2)
+    store = Interrupted(tmp_path)
+    store.meanwhile = lambda: ArtifactStore(tmp_path).quarantine(MODEL, "v000001", why="meanwhile")
+    with pytest.raises(ArtifactQuarantined, match="meanwhile"):
+        store.promote(MODEL, "v000001", why="test")
+    assert store.current(MODEL) == "v000002"
+
+
+def test_damaged_marker_still_refuses(tmp_path: Path) -> None:
+    """A quarantine marker counts by being there, whatever became of its content."""
+    store = stocked(tmp_path, 1)
+    (tmp_path / MODEL / "v000001.quarantined").write_bytes(b"\xff")
+    with pytest.raises(ArtifactQuarantined, match="marker is damaged"):
+        store.read(MODEL)
+    store.release(MODEL, "v000001", why="looked at")
+    assert tag_of(store.read(MODEL)) == "1"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
