@@ -124,13 +124,18 @@ def _faults(bars: Bars) -> tuple[list[BarFault], int]:
             and (bars.low <= bottom).all()
             and (top <= bars.high).all()
             and (bars.volume is None or _volume_good(bars.volume))
-            and (bars.date is None or (bars.date[1:] > bars.date[:-1]).all())
+            and (bars.date is None or _dates_good(bars.date))
         )
     return ([], 0) if good else _explain(bars, top, bottom)
 
 
 def _volume_good(volume: FloatArray) -> bool:
     return bool(((volume >= 0) | np.isnan(volume)).all() and not np.isinf(volume).any())
+
+
+def _dates_good(date: DateArray) -> bool:
+    # NaT compares false, so only the first day of a run of one can still be none.
+    return bool((date[1:] > date[:-1]).all() and not np.isnat(date[0]))
 
 
 def _explain(bars: Bars, top: FloatArray, bottom: FloatArray) -> tuple[list[BarFault], int]:
@@ -148,8 +153,10 @@ def _explain(bars: Bars, top: FloatArray, bottom: FloatArray) -> tuple[list[BarF
         bad = np.isinf(bars.volume) | (bars.volume < 0)
         checks.append(("volume", bad, "expected a volume of 0 or more (leave it out if unknown)"))
     if bars.date is not None:
+        unknown = np.isnat(bars.date)
         late = np.zeros(len(bars), dtype=np.bool_)
-        late[1:] = ~(bars.date[1:] > bars.date[:-1])
+        late[1:] = bars.date[1:] <= bars.date[:-1]
+        checks.append(("date", unknown, "expected a day"))
         checks.append(("date", late, "expected dates that ascend, oldest bar first, no day twice"))
     faults = [
         (int(row), BarFault(int(row), name, f"bar {int(row)}, {name}: {rule}, found {_shown(bars, name, int(row))}"))
@@ -164,7 +171,9 @@ def _explain(bars: Bars, top: FloatArray, bottom: FloatArray) -> tuple[list[BarF
 def _shown(bars: Bars, name: str, row: int) -> str:
     if name == "date":
         dates = bars.date
-        return "nothing" if dates is None else f"{dates[row]} after {dates[row - 1]}"
+        if dates is None or np.isnat(dates[row]):
+            return "NaT"
+        return f"{dates[row]} after {dates[row - 1]}"
     value = float(getattr(bars, name)[row])
     if name == "high":
         return f"{value:g} with open {bars.open[row]:g} and close {bars.close[row]:g}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from feature_mapper.bars import Bars
 
@@ -55,6 +56,12 @@ class Market:
         return Bars.validated(
             open=columns[0], high=columns[1], low=columns[2], close=columns[3], volume=volume, date=date
         )
+
+
+def of_closes(closes: ArrayLike) -> Bars:
+    """Return bars without range that close here, on a market without volume."""
+    close = np.asarray(closes, dtype=np.float64)
+    return Bars.validated(open=close, high=close, low=close, close=close)
 
 
 markets = st.builds(
