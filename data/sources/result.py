@@ -130,7 +130,7 @@ class ReadReport:
             yield f"note:       {note}"
         for one in self.series:
             name = one.symbol or "(no symbol)"
-            yield f"{name}: {one.bars} bars of {one.rows} rows, {one.first} to {one.last}, file is {one.order}"
+            yield f"{name}: {one.bars} bars from {one.rows} rows, {one.first} to {one.last}, file is {one.order}"
             yield f"  adjustment: {one.adjustment.value} ({one.adjustment_note})"
             if one.volume_note:
                 yield f"  volume: {one.volume_note}"

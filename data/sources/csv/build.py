@@ -8,8 +8,8 @@ import numpy as np
 from data.sources.csv.dates import DateOrder, parse_dates
 from data.sources.csv.header import Column
 from data.sources.csv.numbers import Cell, Decimal, decimal_mark, is_null, parse, parse_plain
-from data.sources.csv.options import Options
-from data.sources.csv.table import FaultKind, RowFault, Rows, Table
+from data.sources.csv.options import MAX_FAULTY, Options
+from data.sources.csv.table import FaultKind, RowFault, Rows, Table, too_many
 from data.sources.csv.vocabulary import NUMERIC, PRICES
 from feature_mapper.typing import BoolArray, DateArray, FloatArray
 
@@ -76,6 +76,9 @@ class _Builder:
     def note(self, row: int, field: str | None, kind: FaultKind, message: str) -> None:
         label = self.columns[field].label if field in self.columns else None
         self.faults.setdefault(row, RowFault(row, self.rows.lines[row], label, kind, message))
+        if kind in {FaultKind.DATE, FaultKind.NUMBER} and len(self.faults) > MAX_FAULTY:
+            first = min(self.faults.values(), key=lambda fault: fault.line)
+            raise too_many(first.message, first.line, first.column)
 
     def texts(self, field: str) -> list[str]:
         if field not in self.columns:
@@ -127,10 +130,11 @@ class _Builder:
     def check_present(self, values: dict[str, FloatArray]) -> None:
         """Note rows without all four prices."""
         gaps = np.isnan(np.column_stack([values[field] for field in PRICES]))
-        for row in np.flatnonzero(gaps.any(axis=1)):
-            lacking = [field for field, gap in zip(PRICES, gaps[row], strict=True) if gap]
+        for pattern in np.unique(gaps, axis=0):
+            lacking = [field for field, gap in zip(PRICES, pattern, strict=True) if gap]
             message = "no prices" if len(lacking) == len(PRICES) else f"no {' and no '.join(lacking)}"
-            self.note(int(row), lacking[0], FaultKind.MISSING, message)
+            for row in np.flatnonzero((gaps == pattern).all(axis=1)) if lacking else ():
+                self.note(int(row), lacking[0], FaultKind.MISSING, message)
 
     def check_possible(self, values: dict[str, FloatArray]) -> tuple[int, ...]:
         """Note impossible bars, and widen low and high over `DUST`; return the lines where that was done."""
@@ -153,10 +157,9 @@ class _Builder:
             dust = np.abs(price - edge) <= DUST * np.abs(edge)
             for row in np.flatnonzero(sound & outside & ~dust):
                 rule = "at or above" if field == "high" else "at or below"
-                message = (
-                    f"expected {field} {rule} open and close, found {field} {price[row]:g} with open {opened[row]:g} "
-                    f"and close {close[row]:g}"
-                )
+                message = f"expected {field} {rule} open and close"
+                if len(self.faults) < MAX_FAULTY:  # numbers for as many as anybody reads
+                    message += f", found {field} {price[row]:g} with open {opened[row]:g} and close {close[row]:g}"
                 self.note(int(row), field, FaultKind.IMPOSSIBLE, message)
             widened = sound & outside & dust
             price[widened] = edge[widened]

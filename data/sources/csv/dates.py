@@ -44,8 +44,8 @@ _SHAPES: Final = {
     ),
     "year last": re.compile(rf"(?P<a>\d{{1,2}})(?P<sep>[-/.])(?P<b>\d{{1,2}})(?P=sep)(?P<y>\d{{4}}){_CLOCK}", re.ASCII),
     "year, month, day in eight digits": re.compile(rf"(?P<y>\d{{4}})(?P<m>\d\d)(?P<d>\d\d)(?:\.0+)?{_CLOCK}", re.ASCII),
-    "day, month name": re.compile(r"(?P<d>\d{1,2})[ -](?P<month>[A-Za-z]{3,9})\.?[ ,-] ?(?P<y>\d{4})", re.ASCII),
-    "month name, day": re.compile(r"(?P<month>[A-Za-z]{3,9})\.? (?P<d>\d{1,2}),? (?P<y>\d{4})", re.ASCII),
+    "day, month name, year": re.compile(r"(?P<d>\d{1,2})[ -](?P<month>[A-Za-z]{3,9})\.?[ ,-] ?(?P<y>\d{4})", re.ASCII),
+    "month name, day, year": re.compile(r"(?P<month>[A-Za-z]{3,9})\.? (?P<d>\d{1,2}),? (?P<y>\d{4})", re.ASCII),
     "epoch seconds": re.compile(r"(?P<epoch>\d{9,10})(?:\.0+)?", re.ASCII),
     "epoch milliseconds": re.compile(r"(?P<epoch>\d{12,13})(?:\.0+)?", re.ASCII),
     "epoch microseconds": re.compile(r"(?P<epoch>\d{15,16})(?:\.0+)?", re.ASCII),
@@ -154,7 +154,7 @@ def _plain_days(cells: Sequence[str]) -> DateArray | None:
 
 
 def _shape_of(cell: str) -> tuple[str | None, _Match | None]:
-    for name, pattern in _SHAPES.items():
+    for name, pattern in _SHAPES.items() if cell else ():
         if match := pattern.fullmatch(cell):
             return name, match
     return None, None

@@ -88,8 +88,8 @@ def _table(text: str) -> None:
     line = text.count("\n", 0, len(text) - len(start)) + 1
     if _HTML.match(start):
         message = (
-            "expected a table, found an HTML page: the data service probably answered with a login, limit or error "
-            "page; open the file in a browser to read it, then download again"
+            "expected a table, found an HTML or XML page: the data service probably answered with a login, limit or "
+            "error page; open the file in a browser to read it, then download again"
         )
         raise UnreadableFile(message, line=line)
     if start[0] in "{[":

@@ -10,6 +10,9 @@ MAX_CELL: Final = 256
 MAX_LINE: Final = MAX_COLUMNS * 64
 """Bounds of a file. A daily file of a century has 26,000 rows; what is larger than this is no daily file."""
 
+MAX_FAULTY: Final = 1_000
+"""How many rows may be unreadable before the file is taken for no table at all; it bounds what garbage costs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:

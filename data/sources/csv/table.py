@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from data.errors import UnreadableFile
 from data.sources.csv.dialect import split
+from data.sources.csv.options import MAX_FAULTY
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 
 
@@ -81,6 +82,11 @@ class Table:
     dusty: tuple[int, ...]
 
 
+def too_many(message: str, line: int, column: str | None = None) -> UnreadableFile:
+    """Return the refusal of a file with more than `MAX_FAULTY` unreadable rows, of which this is the first."""
+    return UnreadableFile(f"{message} (and more than {MAX_FAULTY} rows like it: no table)", line=line, column=column)
+
+
 def split_rows(lines: Sequence[str], first: int, delimiter: str, width: int) -> Rows:
     """Split the lines from ``first`` (one-based) on; blank ones are skipped, ragged and badly quoted ones noted."""
     rows = Rows([], [], {}, quoted=any('"' in line for line in lines[first - 1 :]))
@@ -99,6 +105,9 @@ def split_rows(lines: Sequence[str], first: int, delimiter: str, width: int) -> 
                 "quote numbers that hold the delimiter, and end no row with a delimiter that the header lacks"
             )
             cells = []
+        if len(rows.ragged) > MAX_FAULTY:
+            first_ragged = min(rows.ragged)
+            raise too_many(rows.ragged[first_ragged], rows.lines[first_ragged])
         rows.lines.append(number)
         rows.cells.append(cells)
     return rows

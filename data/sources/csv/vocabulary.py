@@ -10,7 +10,7 @@ NUMERIC: Final = (*PRICES, "volume", *ADJUSTED, "adj_volume", "dividend", "split
 
 SPELLINGS: Final = {
     "date": ("date", "tradedate", "tradingday", "datetime", "timestamp", "datum", "opentime", "time", "day"),
-    "symbol": ("symbol", "ticker", "stock", "name"),
+    "symbol": ("symbol", "ticker", "tscode", "stock", "name"),
     "period": ("per", "period", "interval"),
     "open": ("open", "erster", "openprice", "eroffnung", "eroeffnung"),
     "high": ("high", "hoch", "highprice", "tageshoch"),
