@@ -60,13 +60,14 @@ class OpenPaths:
 class _Exchange:
     """One request and its answer, as far as the boundary follows them."""
 
-    __slots__ = ("refusal", "request_id", "send", "status")
+    __slots__ = ("refusal", "request_id", "send", "status", "unread")
 
     def __init__(self, request_id: bytes, send: Send) -> None:
         self.request_id = request_id
         self.send = send
         self.status = 0
         self.refusal: ProblemError | None = None
+        self.unread = False
 
     async def answer(self, message: Message) -> None:
         """Pass a message of the application on, with the headers that every answer has."""
@@ -75,6 +76,8 @@ class _Exchange:
                 return  # whatever the application made of a body that it was not given
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS, (b"x-request-id", self.request_id)]
+            if self.unread:  # answered before a body of unknown length was over: that upload may never end
+                message["headers"].append((b"connection", b"close"))
         elif self.status == 0:
             return
         await self.send(message)
@@ -82,7 +85,7 @@ class _Exchange:
     async def refuse(self, error: ProblemError, *, final: bool = True) -> None:
         """Answer with a problem; ``final=False`` leaves the answer open, though nothing is missing from it."""
         body = errors.encoded(error, self.request_id.decode())
-        self.refusal = None
+        self.refusal, self.unread = None, False
         headers = [
             (b"content-type", errors.PROBLEM_MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
@@ -125,7 +128,10 @@ class Boundary:
                 await self._turn_away(exchange, refusal, headers, receive)
             else:
                 if b"content-length" not in headers:
-                    receive = self._limited(exchange, receive)  # with a length, the server sees to it that it is true
+                    chunked = b"transfer-encoding" in headers
+                    receive = self._limited(
+                        exchange, receive, chunked=chunked
+                    )  # with a length, the server sees to it that it is true
                 await self._app(scope, receive, exchange.answer)
         except Exception:  # the last resort: whatever it was, the client gets a problem and the log the stack
             log.exception("request %s failed: %s %s", request_id.decode(), scope["method"], shown(scope["path"]))
@@ -167,15 +173,17 @@ class Boundary:
         detail = f"expected a body of at most {self._limit} bytes, found a larger one; send less, or split it"
         return ProblemError(problems.BODY_TOO_LARGE, detail, headers={"Connection": "close"})
 
-    def _limited(self, exchange: _Exchange, receive: Receive) -> Receive:
+    def _limited(self, exchange: _Exchange, receive: Receive, *, chunked: bool) -> Receive:
         """Count a body of unknown length as it arrives; beyond the bound, the application sees a client that left."""
         seen = 0
+        exchange.unread = chunked
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
             if seen <= self._limit or exchange.status:
+                exchange.unread = exchange.unread and message.get("more_body", False)
                 return message
             exchange.refusal = self._too_large()
             return {"type": "http.disconnect"}

@@ -226,6 +226,17 @@ def test_a_body_of_unknown_length_is_stopped_at_the_bound() -> None:
     assert sum(message["type"] == "http.response.start" for message in sent) == 1
 
 
+@pytest.mark.parametrize(("path", "closes"), [("/probe/predict", False), ("/probe/ignore", True), ("/nowhere", True)])
+def test_an_upload_that_nobody_reads_is_cut_off(path: str, closes: bool) -> None:  # noqa: FBT001  a column of the table
+    """An answer that comes before a body of unknown length is over closes the connection; it might never end."""
+    pieces = [
+        {"type": "http.request", "body": BAR[:9], "more_body": True},
+        {"type": "http.request", "body": BAR[9:], "more_body": False},
+    ]
+    sent, _ = exchange(APP, pieces, path=path, headers={"transfer-encoding": "chunked"})
+    assert ((b"connection", b"close") in sent[0]["headers"]) is closes
+
+
 def test_a_body_of_exactly_the_bound_is_read() -> None:
     """The bound itself is allowed, with and without a stated length."""
     body = BAR + b" " * (2000 - len(BAR))
