@@ -220,14 +220,14 @@ def test_corrupt_version_is_refused_before_any_parser(
 
 
 @given(name=st.sampled_from(NAMES), bit=st.integers(0, 1 << 16))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_flipped_bit_is_refused(name: str, bit: int, sound: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """One bit anywhere, in the manifest too."""
     check_refused(sound, tmp_path_factory.mktemp("flip") / "store", flip(name, bit), HashMismatch)
 
 
 @given(bit=st.integers(0, 1 << 16))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_flipped_bit_of_current_is_the_stores_fault(
     bit: int, sound: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -252,7 +252,7 @@ def test_flipped_bit_of_current_is_the_stores_fault(
 
 
 @given(bit=st.integers(0, 1 << 16))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_flipped_bit_of_the_ledger_is_the_stores_fault(
     bit: int, sound: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -19,7 +19,7 @@ from tests.models.store.toys import MODEL, FailingDisk, WatchedDisk, draft, file
 
 Seen = tuple[str | None, tuple[tuple[str, str, str], ...]]
 
-CODES = {errno.ENOSPC: "free space", errno.EIO: "check the disk", errno.EROFS: "remount", errno.EACCES: "permission"}
+CODES = {errno.ENOSPC: "free space", errno.EIO: "check the disk"}
 
 
 def seen(store: ArtifactStore) -> Seen:
@@ -142,3 +142,20 @@ def test_disk_that_fails_for_good_leaves_old_or_new(operation: str, tmp_path: Pa
         assert seen(ArtifactStore(root)) in (before, after), (n, calls[n - 1])
         check_goes_on(root, operation)
         shutil.rmtree(root)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "writable"),
+        (errno.EACCES, "permission"),
+        (errno.EMFILE, "open files"),
+        (errno.ENAMETOOLONG, "remove the cause"),
+    ],
+)
+def test_every_refusal_has_its_remedy(code: int, remedy: str, tmp_path: Path) -> None:
+    """The message names what the system said and what to do about that."""
+    with pytest.raises(StoreWriteFailed, match=remedy) as caught:
+        ArtifactStore(tmp_path / "x", disk=FailingDisk(1, code, forever=True)).publish(draft(), files("1"), why="test")
+    assert os.strerror(code) in str(caught.value)
