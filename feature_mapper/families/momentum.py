@@ -51,7 +51,7 @@ def _stochastic(width: int) -> Feature:
 def _cci(s: Series, rows: int) -> Values:
     typical = s.typical.last(rows)
     spread = total(np.abs(s.typical.deviations(20, rows))) / 20.0
-    return (typical - s.typical.mean(20, rows)) / at_least(0.015 * spread, RESOLUTION * typical)
+    return (typical - s.typical.mean(20, rows)) / at_least(0.015 * spread, 0.1 * RESOLUTION * typical)
 
 
 def _up_share(width: int) -> Feature:
@@ -89,7 +89,7 @@ FEATURES: tuple[Feature, ...] = (
         lookback=20,
         formula=(
             "(p - mean p) / (0.015 * mean |p - mean p|) over 20 sessions, p = (high + low + close) / 3 (Lambert 1980), "
-            "the denominator at least 1e-5 of p; constant price gives 0"
+            "the denominator at least 1e-6 of p; constant price gives 0"
         ),
         kernel=_cci,
     ),

@@ -63,7 +63,7 @@ def test_no_bars_are_refused() -> None:
 
 def test_unequal_lengths_are_refused() -> None:
     """Every column has as many values as close."""
-    with pytest.raises(InvalidBars, match="expected 6 values in volume .* found 5"):
+    with pytest.raises(InvalidBars, match=r"expected 6 values in volume .* found 5"):
         _validated(replace(GOOD, volume=np.ones(5)))
 
 
