@@ -159,7 +159,7 @@ def test_a_mixture_takes_over_where_hmmlearn_is_absent(
 @pytest.mark.usefixtures("without_hmmlearn")
 def test_empirical_transitions_follow_the_likeliest_states(markets: tuple[Market, Market]) -> None:
     """The mixture's transitions are the counts of its likeliest states plus the prior."""
-    fallback = fit([market.x for market in markets], seed=0, n_starts=1)
+    fallback = fit([market.x for market in markets], seed=0, n_starts=STARTS)
     counts = np.ones((3, 3))
     for market in markets:
         # Mixture weights shift a boundary case here and there against bare densities; hence the tolerance.
