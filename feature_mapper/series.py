@@ -227,8 +227,7 @@ class Series(Holder):
     def illiquidity(self) -> FloatArray:
         """Size of the log return for each unit of traded value; 0 on a day without trade."""
         value = self.traded_value.values[1:]
-        size = np.abs(self.log_return.values)
-        return np.divide(size, value, out=np.zeros_like(size), where=value != 0.0)
+        return (value != 0.0) * np.abs(self.log_return.values) / np.maximum(value, TINY)
 
     @held
     def return_size(self, width: int, rows: int) -> Values:
