@@ -227,7 +227,8 @@ class Series(Holder):
     def illiquidity(self) -> FloatArray:
         """Size of the log return for each unit of traded value; 0 on a day without trade."""
         value = self.traded_value.values[1:]
-        return (value != 0.0) * np.abs(self.log_return.values) / np.maximum(value, TINY)
+        size: FloatArray = np.abs(self.log_return.values) / np.maximum(value, TINY)
+        return np.multiply(size, value != 0.0)
 
     @held
     def return_size(self, width: int, rows: int) -> Values:
