@@ -228,7 +228,7 @@ class Series(Holder):
         """Size of the log return for each unit of traded value; 0 on a day without trade."""
         value = self.traded_value.values[1:]
         size: FloatArray = np.abs(self.log_return.values) / np.maximum(value, TINY)
-        return np.multiply(size, value != 0.0)
+        return np.where(value == 0.0, 0.0, size)
 
     @held
     def return_size(self, width: int, rows: int) -> Values:
