@@ -1,6 +1,7 @@
 """A served price forecast: Prophet's path, hung on the last known close, with a conformal band."""
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self
@@ -36,8 +37,8 @@ class ForecastError(BarcastError):
 class ForecastHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Conformal widths of a tier.
 
-    ``widths[i][j]``: share ``levels[j]`` of the out-of-sample errors ``|log(close / path)|`` at ``horizons[i]`` sessions
-    lay below ``widths[i][j] * volatility * sqrt(horizon)``.
+    ``widths[i][j]``: share ``levels[j]`` of the out-of-sample errors ``|log(close / path)|`` at ``horizons[i]``
+    sessions lay below ``widths[i][j] * volatility * sqrt(horizon)``.
     """
 
     scale: HarScale
@@ -91,7 +92,7 @@ class ForecastModel:
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Self:
-        """Build from verified bytes; raises ``FamilyError`` or ``msgspec.ValidationError`` if they are not a forecast."""
+        """Build from verified bytes; raises ``FamilyError`` or ``msgspec.ValidationError`` if they are no forecast."""
         names = [name for name in artifact.files if name.startswith("path_")]
         paths = {path_symbol(name): prophet.load(artifact.files[name]) for name in names}
         heads = tuple(msgspec.convert(tier.head, ForecastHead) for tier in artifact.manifest.tiers)
@@ -143,17 +144,19 @@ class ForecastModel:
             {fill.name: to_regressor(np.array(fill.values)) for fill in filled},
             last_close=float(bars.close[-1]),
             as_of=bars.date[-1],
-            regressors_as_of={fill.name: _last_known(fill.name, bars, path)[0] for fill in filled},
+            regressors_as_of={fill.name: _regressor_now(fill.name, bars, path) for fill in filled},
         )
         head = self._heads[position]
         steps = np.arange(1, len(sessions) + 1, dtype=np.float64)
         half = head.width(steps, level) * head.scale.volatility(bars.tail(self._tiers[position]), 1)[0] * np.sqrt(steps)
         edges = np.finfo(np.float64)
+        with np.errstate(over="ignore", under="ignore"):  # the edges of float64 are where the clips hold them
+            lower, upper = centre * np.exp(-half), centre * np.exp(half)
         return PriceForecast(
             sessions=sessions,
             path=centre,
-            lower=np.maximum(centre * np.exp(-half), edges.tiny),
-            upper=np.minimum(centre * np.exp(np.minimum(half, 300.0)), edges.max),
+            lower=np.maximum(lower, edges.tiny),
+            upper=np.minimum(upper, edges.max),
             level=level,
             tier=self._tiers[position],
             own_path=own,
@@ -183,8 +186,9 @@ class GoldenForecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def path_file(symbol: str) -> str:
-    """Return the name of the file that holds the path of ``symbol``; the symbol is spelled in hexadecimal if need be."""
-    return f"path_{symbol}.json" if symbol.isalnum() else f"path_x{symbol.encode().hex()}.json"
+    """Return the name of the file that holds the path of ``symbol``, in hexadecimal where file names forbid it."""
+    plain = symbol.isascii() and symbol.isalnum() and not symbol.startswith("x")
+    return f"path_{symbol}.json" if plain else f"path_x{symbol.encode().hex()}.json"
 
 
 def path_symbol(file: str) -> str:
@@ -194,7 +198,7 @@ def path_symbol(file: str) -> str:
 
 
 def to_regressor(volume: FloatArray) -> FloatArray:
-    """Return what Prophet is given for volumes: their logs, as volume varies by factors."""
+    """Return what Prophet is given for volumes: their logs, as volume varies by factors; 0 for less than 1."""
     regressor: FloatArray = np.log(np.maximum(volume, 1.0))
     return regressor
 
@@ -205,15 +209,19 @@ def _fill(
     if name in given:
         return Filled(name, tuple(given[name].tolist()), "request")
     value, source = _last_known(name, bars, path)
-    return Filled(name, (float(np.exp(value)),) * len(sessions), source)
+    return Filled(name, (value,) * len(sessions), source)
+
+
+def _regressor_now(name: str, bars: Bars, path: prophet.ProphetPath) -> float:
+    return float(to_regressor(np.array([_last_known(name, bars, path)[0]]))[0])
 
 
 def _last_known(name: str, bars: Bars, path: prophet.ProphetPath) -> tuple[float, Source]:
-    """Return the regressor as of the last bar: from the history, else from training, else 0."""
+    """Return the value as of the last bar, in units of the bars: from the history, else from training, else 0."""
     if name == VOLUME and bars.volume is not None:
         known = bars.volume[~np.isnan(bars.volume)]
         if len(known):
-            return float(to_regressor(known[-1:])[0]), "history"
+            return float(known[-1]), "history"
     if name in path.last_values:
-        return path.last_values[name], "training"
+        return math.exp(path.last_values[name]), "training"
     return 0.0, "zero"

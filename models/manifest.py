@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from feature_mapper.feature import Needs
 from models import strict_json
 from models.errors import ManifestInvalid
 from models.typing import JsonObject
@@ -51,7 +52,7 @@ class FeatureEntryStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     family: str
     unit: str
     lookback: Positive
-    needs: tuple[str, ...]
+    needs: Needs
     formula: str
     digest: str
 

@@ -58,7 +58,7 @@ class RegimeModel:
 
         n observations stand for n + 1 bars. ``volatility`` is the root of the Garman-Klass variance, a session each.
         """
-        tier = self._bars[tier_at(self._bars, len(returns) + 1)] if len(returns) > 1 else self._bars[0]
+        tier = self._bars[tier_at(self._bars, len(returns) + 1)]
         seen = np.stack([returns, np.log(np.maximum(volatility, FLOOR**0.5))], axis=1)
         posterior = self._hmm.filter_windows(seen, max(tier - 1, 1), 1)
         return RowAnswer(self._fields(posterior)[0], tier)

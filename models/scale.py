@@ -20,11 +20,11 @@ class HarScale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A heterogeneous autoregression (Corsi 2009) in logs whose weights add up to 1.
 
     ``log variance = intercept + sum_i weight_i * log L_i``, where ``L_i`` is the mean session variance of the last
-    ``widths[i]`` sessions. As the weights add up to 1, a symbol that is twice as volatile gets twice the forecast: no level
-    is learnt, so an unseen symbol at another level is served without bias.
+    ``widths[i]`` sessions. As the weights add up to 1, a symbol that is twice as volatile gets twice the forecast: no
+    level is learnt, so an unseen symbol at another level is served without bias.
 
-    A width of 1 alone reads the Garman-Klass variance of one bar; otherwise ``max(widths) + 1`` bars are read, the first for
-    its close only.
+    A width of 1 alone reads the Garman-Klass variance of one bar; otherwise ``max(widths) + 1`` bars are read, the
+    first for its close only.
     """
 
     widths: tuple[int, ...]

@@ -21,7 +21,15 @@ def spans(tiers: Sequence[int], bars: int, rows: int) -> Iterator[tuple[int, int
     """Cut the last ``rows`` of ``bars`` bars where the history behind a row fills the next tier.
 
     Yields ``(start, stop, position of the tier)``; the rows are those of the bars ``start`` to ``stop - 1``.
+
+    Raises
+    ------
+    ValueError
+        There are fewer bars than rows asked for, or none is.
+
     """
+    if not 1 <= rows <= bars:
+        raise ValueError(f"expected rows from 1 to {bars} (the number of bars), found {rows}; ask for fewer")
     start = bars - rows
     for position, end in enumerate([*(tier - 1 for tier in tiers[1:]), bars]):
         stop = min(end, bars)

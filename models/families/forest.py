@@ -1,6 +1,6 @@
 """Random forests and extremely randomised trees by scikit-learn. Weights are a skops archive, which is no pickle."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from feature_mapper.typing import FloatArray
 
-    Forest = ExtraTreesClassifier | ExtraTreesRegressor | RandomForestClassifier | RandomForestRegressor
+    Forest: TypeAlias = ExtraTreesClassifier | ExtraTreesRegressor | RandomForestClassifier | RandomForestRegressor
 
 SUFFIX: Final = "skops"
 LIBRARIES: Final = ("scikit-learn", "skops")
@@ -46,8 +46,8 @@ class ForestTrees:
     def predict(self, x: "FloatArray") -> "FloatArray":
         """Return the mean over the trees: values, shape (n,), or probabilities, shape (n, classes).
 
-        Walks the trees one after the other: for a single row that is 17 times faster than the forest's own method, which
-        hands the work to a thread pool, and it gives the same bits (a test holds both to it).
+        Walks the trees one after the other: for a single row that is 17 times faster than the forest's own method,
+        which hands the work to a thread pool, and it gives the same bits (a test holds both to it).
 
         Raises
         ------

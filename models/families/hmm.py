@@ -12,10 +12,11 @@ import numpy as np
 
 from feature_mapper.typing import FloatArray
 from models.families._hmm_em import TRANSITION_PSEUDO_COUNT, Covariance, EmRun, EmRuns, run_em
+from models.families._hmm_filter import log_densities
 from models.families._hmm_model import LARGEST_OBSERVATION, GaussianHmm, HmmFit, canonical_order, checked, load
 from models.families.base import FamilyError
 
-__all__ = ["LIBRARIES", "SUFFIX", "GaussianHmm", "HmmFit", "fit", "load"]
+__all__ = ["LIBRARIES", "SUFFIX", "GaussianHmm", "HmmFit", "fit", "load", "log_densities"]
 
 SUFFIX: Final = "json"
 LIBRARIES: Final = ("hmmlearn", "scikit-learn")

@@ -196,11 +196,12 @@ def _quiet() -> Iterator[None]:
     """Mute what Prophet and cmdstanpy print, and leave their loggers as they were found.
 
     cmdstanpy gives its logger a handler and a level of its own unless it already has a handler, so a level alone does
-    not hold. Prophet logs an error at import where plotly is absent, which nothing here needs. It also calls pandas in
-    ways that pandas deprecates; that is Prophet's to mend, and warnings about our own code still come through.
+    not hold. Prophet logs an error at import where plotly is absent, which nothing here needs, and a warning where its
+    first optimiser gives up and the second, which then decides, takes over. It also calls pandas in ways that pandas
+    deprecates; that is Prophet's to mend, and warnings about our own code still come through.
     """
     silent = logging.NullHandler()
-    loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet.plot")]
+    loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet", "prophet.models", "prophet.plot")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(silent)

@@ -51,8 +51,8 @@ def task_of(model: str) -> Task:
 def route_of(model: str) -> str:
     """Return the HTTP path of a model.
 
-    ``lightgbm_direction``, the first of its task, is at ``/predict/direction``; ``lightgbm_small_direction`` beside it at
-    ``/predict/direction/lightgbm-small``; every model of the return task has its variant in the path.
+    ``lightgbm_direction``, the first of its task, is at ``/predict/direction``; ``lightgbm_small_direction`` beside it
+    is at ``/predict/direction/lightgbm-small``; every model of the return task has its variant in the path.
     """
     identity = task_of(model).identity
     if model == identity.models[0] and not identity.variants:

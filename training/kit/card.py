@@ -1,23 +1,26 @@
 """The model card: what the figures say, then what the folder's author says."""
 
+from typing import Final
+
 from models.manifest import Draft, Score, TierManifest
 from training.kit.outcome import Outcome
+
+EXPLANATION: Final = (
+    "Every score is of rows that came after everything the forecast was learnt from. A skill is 1 - loss / loss of the "
+    "baseline on the same rows (1 perfect, 0 no better); a gain is the baseline's mean loss less the model's. "
+    "95 % intervals by a block bootstrap of days."
+)
 
 
 def card(draft: Draft, outcome: Outcome, notes: str) -> str:
     """Return the card in Markdown. Every figure comes from the manifest or the evaluation; ``notes`` is ``card.md``."""
     parts = [
         f"# {draft.model}",
-        f"Task: **{draft.task}**. Target: `{draft.target.name}` = {draft.target.definition}, {draft.target.horizon} "
-        f"session(s) ahead. Family: {draft.family}.",
-        f"Trained on {', '.join(draft.symbols)}, {draft.first_date} to {draft.last_date}, {draft.rows:,} rows; seed "
-        f"{draft.seed}; data `{draft.data_fingerprint[:12]}`; "
-        + ", ".join(f"{name} {version}" for name, version in draft.libraries.items())
-        + ".",
+        _question(draft),
+        _origin(draft),
         "## Worth, out of sample",
         _worth(draft.tiers),
-        "Purged walk-forward; skill = 1 - loss / loss of the baseline on the same rows (1 perfect, 0 no better); 95 % "
-        "intervals by a block bootstrap of days.",
+        EXPLANATION,
         "## Leak checks",
         "\n".join(
             f"- {'passed' if check.passed else 'FAILED'}: {check.name} ({check.detail})" for check in draft.checks
@@ -30,6 +33,22 @@ def card(draft: Draft, outcome: Outcome, notes: str) -> str:
         f"{'Promoted' if draft.gate.promoted else 'Kept as candidate'}: {draft.gate.reason}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _question(draft: Draft) -> str:
+    target = draft.target
+    return (
+        f"Task: **{draft.task}**. Target: `{target.name}` = {target.definition}, {target.horizon} session(s) ahead. "
+        f"Family: {draft.family}."
+    )
+
+
+def _origin(draft: Draft) -> str:
+    libraries = ", ".join(f"{name} {version}" for name, version in draft.libraries.items())
+    return (
+        f"Trained on {', '.join(draft.symbols)}, {draft.first_date} to {draft.last_date}, {draft.rows:,} rows; "
+        f"seed {draft.seed}; data `{draft.data_fingerprint[:12]}`; {libraries}."
+    )
 
 
 def _worth(tiers: tuple[TierManifest, ...]) -> str:

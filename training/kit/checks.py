@@ -8,8 +8,10 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
-from feature_mapper.typing import FloatArray
+from feature_mapper.typing import BoolArray, FloatArray
+from models.families.hmm import GaussianHmm
 from models.manifest import LeakCheck
+from models.regime import observations, window
 from training.kit.panel import Panel
 from training.kit.splits import PurgedWalkForward
 from training.kit.targets import Target
@@ -38,10 +40,10 @@ def truncation(series: Mapping[str, Bars], features: Sequence[Feature]) -> LeakC
         warm_up = min(max(feature.lookback for feature in features), len(bars))
         cuts = np.concatenate((rng.integers(1, warm_up + 1, CUTS // 3), rng.integers(1, len(bars) + 1, CUTS)))
         for cut in cuts:
-            same = _same(compute(bars[: int(cut)], features), whole[:cut]).all(axis=0)
-            faults |= {feature.name for feature, fine in zip(features, same, strict=True) if not fine}
+            same = np.logical_and.reduce(_same(compute(bars[: int(cut)], features), whole[:cut]), axis=0)
+            faults |= {feature.name for feature, fine in zip(features, same.tolist(), strict=True) if not fine}
             tried += 1
-    return _verdict("truncation_invariance", faults, f"{len(features)} features at {tried} cuts")
+    return verdict("truncation_invariance", faults, f"{len(features)} features at {tried} cuts")
 
 
 def lookback(series: Mapping[str, Bars], features: Sequence[Feature]) -> LeakCheck:
@@ -60,7 +62,7 @@ def lookback(series: Mapping[str, Bars], features: Sequence[Feature]) -> LeakChe
             )
             if not _same(exact, whole[-1:, column]).all() or not np.isnan(fewer[0]):
                 faults.add(feature.name)
-    return _verdict("lookback_true", faults, f"{len(features)} features of {len(series)} series")
+    return verdict("lookback_true", faults, f"{len(features)} features of {len(series)} series")
 
 
 def target_horizon(series: Mapping[str, Bars], target: Target) -> LeakCheck:
@@ -73,7 +75,7 @@ def target_horizon(series: Mapping[str, Bars], target: Target) -> LeakCheck:
         cut = max(len(bars) * 2 // 3, 1)
         if not _same(target.values(bars[:cut])[: -target.horizon], values[: max(cut - target.horizon, 0)]).all():
             faults.add(f"{symbol}: label looks beyond {target.horizon} sessions")
-    return _verdict("target_horizon", faults, f"{target.name} of {len(series)} series")
+    return verdict("target_horizon", faults, f"{target.name} of {len(series)} series")
 
 
 def purge(panel: Panel, splitter: PurgedWalkForward) -> LeakCheck:
@@ -86,13 +88,29 @@ def purge(panel: Panel, splitter: PurgedWalkForward) -> LeakCheck:
         gaps.append(gap)
         if gap <= splitter.embargo:
             faults.add(f"fold {fold.number}: {gap} sessions")
-    return _verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions")
+    return verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions")
 
 
-def _same(left: FloatArray, right: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return (left == right) | (np.isnan(left) & np.isnan(right))
+def prefixes(series: Mapping[str, Bars], fitted: GaussianHmm, tier: int) -> LeakCheck:
+    """The regime probabilities of a day are the same bits whether or not later bars are there."""
+    rng, faults, tried = np.random.default_rng(1), set[str](), 0
+    for symbol, bars in series.items():
+        rows = len(bars) - 1  # the first bar has no return
+        whole = fitted.filter_windows(*window(observations(bars), tier, rows))
+        for cut in rng.integers(1, rows + 1, CUTS).tolist():
+            known = observations(bars[: cut + 1])
+            if not _same(fitted.filter_windows(*window(known, tier, cut)), whole[:cut]).all():
+                faults.add(symbol)
+            tried += 1
+    return verdict("filter_prefix_invariance", faults, f"{tried} prefixes of {len(series)} series")
 
 
-def _verdict(name: str, faults: set[str], tried: str) -> LeakCheck:
+def verdict(name: str, faults: set[str], tried: str) -> LeakCheck:
+    """Sum a check up: what was tried, and the first of what failed."""
     detail = tried if not faults else f"{tried}; fails for {', '.join(sorted(faults)[:10])}"
     return LeakCheck(name=name, passed=not faults, detail=detail)
+
+
+def _same(left: FloatArray, right: FloatArray) -> BoolArray:
+    same: BoolArray = (left == right) | (np.isnan(left) & np.isnan(right))
+    return same

@@ -18,7 +18,7 @@ SEED: Final = 7
 
 
 def scores(panel: Panel, out: OutOfFold, question: Question) -> tuple[Score, ...]:
-    """Return the skill against each rival, the naive one first; then, if features were dropped, that of the full set."""
+    """Return the skill against each rival, the naive one first; if features were dropped, that of all of them last."""
     rows = scored_rows(panel, out)
     own = question.loss(out.forecast, rows.y)
     rivals = {name: question.loss(forecast, rows.y) for name, forecast in out.rivals.items()}

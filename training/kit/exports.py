@@ -48,7 +48,7 @@ def _regimes(fitted: GaussianHmm, series: Mapping[str, Bars], width: int) -> byt
     """Filtered regimes, each from the ``width`` bars up to its day at most: what the service would have said."""
     rows = [["symbol", "date", "regime", *(f"probability_{state}" for state in fitted.states)]]
     for symbol, bars in series.items():
-        if bars.date is None or len(bars) < 2:  # noqa: PLR2004  a return needs two bars
+        if bars.date is None or len(bars) < 2:  # a return needs two bars
             continue
         posterior = fitted.filter_windows(*window(observations(bars)[1:], width, len(bars) - 1))
         best = np.argmax(posterior, axis=1)

@@ -4,6 +4,7 @@ Options of a spec: see `training.kit.paths.Options`.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -17,15 +18,16 @@ from models.golden import bars_to_json
 from models.manifest import LeakCheck, Score, Target, TierManifest
 from models.typing import Json, JsonObject
 from training.kit import plots
+from training.kit.checks import verdict
 from training.kit.evaluation import SEED, by_symbol, by_year
 from training.kit.outcome import Outcome
+from training.kit.panel import dated
 from training.kit.paths import (
     HORIZONS,
     PLAIN_LEVEL,
     Options,
     Origins,
     average,
-    dated,
     evaluate,
     final_scale,
     fit_path,
@@ -83,7 +85,7 @@ def comparison(origins: Origins, tier: int) -> list[Json]:
     """Return errors relative to the last close and coverages, by horizon: plain Prophet, ours, and ours for strangers.
 
     ``mase`` is the mean absolute log error over that of the last close: below 1 is better than "tomorrow = today".
-    Coverages are of bands of level `PLAIN_LEVEL`. Plain Prophet is asked on the origins only, where its fit is freshest.
+    Coverages are of bands of level `PLAIN_LEVEL`. Plain Prophet is asked at the origins only, where its fit is fresh.
     """
     scored, plain = origins.scored, origins.plain
     held, strange = origins.held(tier, PLAIN_LEVEL), origins.held(tier, PLAIN_LEVEL, unseen=True)
@@ -195,14 +197,19 @@ def _cases(series: Mapping[str, Bars], tiers: tuple[int, ...]) -> tuple[JsonObje
 
 
 def _checks(origins: Origins) -> tuple[LeakCheck, ...]:
-    """Widths and priors at an origin come from errors that had ended before it; no fit saw a day that it forecast."""
-    errors, first = origins.errors, np.array(origins.first_days)
-    early = bool((errors.date >= first[errors.origin]).all())
-    used = min(
-        int((first[origin] - errors.ends[errors.ends < first[origin]].max()).astype(np.int64))
-        for origin in np.unique(origins.scored.origin)
-    )
+    """No path had seen a day after the one that it forecast from; no width knew an error that had not ended yet."""
+    errors = origins.errors
+    seen = {str(day) for day in errors.date[errors.fitted_to > errors.date]}
+    known = set[str]()
+    for origin in np.unique(origins.scored.origin).tolist():
+        later = (errors.ends >= origins.first_days[origin])[:, None]
+        falsified = replace(origins, errors=replace(errors, error=np.where(later, 100 * errors.error, errors.error)))
+        for tier in origins.tiers:
+            if not np.array_equal(
+                falsified.limits(origin, tier, PLAIN_LEVEL), origins.limits(origin, tier, PLAIN_LEVEL)
+            ):
+                known.add(f"{origins.first_days[origin]}, tier {tier}")
     return (
-        LeakCheck(name="forecasts_after_fit", passed=early, detail=f"{len(errors)} days at {len(first)} origins"),
-        LeakCheck(name="widths_before_origin", passed=used > 0, detail=f"shortest gap {used} calendar days"),
+        verdict("forecasts_after_fit", seen, f"{len(errors)} days at {len(origins.first_days)} origins"),
+        verdict("widths_before_origin", known, f"widths of {len(origins.tiers)} tiers, later errors falsified"),
     )

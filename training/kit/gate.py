@@ -1,6 +1,6 @@
 """The gate between a candidate and service."""
 
-from models.errors import ArtifactError
+from models.errors import ArtifactMissing, ArtifactQuarantined, ArtifactUnsound
 from models.manifest import GateVerdict, Manifest, Score
 from models.store import ArtifactStore
 from training.kit.outcome import Outcome
@@ -9,9 +9,14 @@ from training.kit.outcome import Outcome
 def judge(model: str, outcome: Outcome, store: ArtifactStore) -> GateVerdict:
     """Decide whether a candidate may serve.
 
-    It may not if a leak check failed. It may if nothing sound serves yet, whatever its skill, which every answer states.
-    Against a champion that was trained for the same target it must not be worse: its headline skill must reach the lower
-    end of the champion's interval.
+    It may not if a leak check failed. It may if nothing sound serves yet, whatever its skill, as every answer states
+    it. Against a champion that was trained for the same target it must not be worse: its headline skill must reach the
+    lower end of the champion's interval.
+
+    Raises
+    ------
+    StoreError
+        Whether there is a champion could not be found out, so none may be replaced.
     """
     failed = [check.name for check in outcome.checks if not check.passed]
     if failed:
@@ -36,5 +41,5 @@ def _champion(model: str, store: ArtifactStore) -> Manifest | None:
     """Return the manifest of the version that serves, or None if there is none that can."""
     try:
         return store.read(model).manifest
-    except ArtifactError:
+    except (ArtifactMissing, ArtifactQuarantined, ArtifactUnsound):
         return None

@@ -9,21 +9,26 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
-from feature_mapper.typing import FloatArray, IntArray
+from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.scale import FLOOR, HarScale, log_levels
 from training.kit.questions.base import Question, Rows
 from training.kit.spec import SpecError
 from training.kit.targets import NEXT_VARIANCE
 
-HAR_WIDTHS: Final = {1: (1,), 22: (1, 5, 21), 64: (1, 5, 21, 63), 253: (1, 5, 21, 63)}
+HAR_WIDTHS: Final = {1: (1,), 22: (1, 5, 21), 64: (1, 5, 21, 63), 253: (1, 5, 21, 63), 509: (1, 5, 21, 63)}
 """Widths of the yardstick that a tier's history fills."""
+
+
+NEWTON_STEPS: Final = 50
+TOLERANCE: Final = 1e-13
+"""Mean QLIKE that a step must gain, or the fit is done."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Panel:
     """Feature rows with what belongs to them.
 
-    ``x`` has shape (n, k); ``logs`` has shape (n, widths) and ``next_variance`` shape (n,): what `HarScale` is fitted on.
+    ``x`` has shape (n, k). `HarScale` is fitted on ``logs`` of shape (n, widths) and ``next_variance`` of shape (n,).
     """
 
     tier: int
@@ -69,10 +74,7 @@ def build(series: Mapping[str, Bars], question: Question, features: tuple[Featur
 
 
 def _part(bars: Bars, question: Question, features: tuple[Feature, ...], tier: int, number: int) -> Panel:
-    n, horizon = len(bars), question.target.horizon
-    if bars.date is None:
-        message = f"expected dated bars of {bars.symbol}, found none; splits by date need them"
-        raise SpecError(message)
+    n, horizon, date = len(bars), question.target.horizon, dated(bars)
     y, context, variance = question.target.values(bars), question.context(bars), NEXT_VARIANCE.values(bars)
     known = ~np.isnan(y) & ~np.isnan(variance)
     for values in context.values():
@@ -85,23 +87,59 @@ def _part(bars: Bars, question: Question, features: tuple[Feature, ...], tier: i
         logs[tier - 1 :] = np.stack(log_levels(bars, widths, n - tier + 1), axis=1)
     rows = Rows(
         y=y[at],
-        date=bars.date[at],
-        label_end=bars.date[np.minimum(at + horizon, n - 1)],
+        date=date[at],
+        label_end=date[np.minimum(at + horizon, n - 1)],
         symbol=np.full(len(at), number),
         context={name: values[at] for name, values in context.items()},
     )
     return Panel(tier, features, compute(bars, features)[at], rows, logs[at], variance[at])
 
 
+def dated(bars: Bars) -> DateArray:
+    """Return the days of bars; raises `SpecError` if they have none, as training splits by date."""
+    if bars.date is None:
+        raise SpecError(f"expected dated bars of {bars.symbol}, found none; give each bar its date")
+    return bars.date
+
+
 def fit_scale(widths: tuple[int, ...], logs: FloatArray, next_variance: FloatArray) -> HarScale:
-    """Fit `HarScale` by least squares on logs, then shift it so that forecast and outcome agree in mean variance."""
-    outcome = np.log(np.maximum(next_variance, FLOOR))
-    base = logs[:, -1]
-    relative = logs[:, :-1] - base[:, None]
-    design = np.column_stack([np.ones(len(base)), relative])
-    solution, *_ = np.linalg.lstsq(design, outcome - base, rcond=None)
-    weights = (*(float(weight) for weight in solution[1:]), float(1 - solution[1:].sum()))
-    draft = HarScale(widths=widths, weights=weights, intercept=float(solution[0]))
-    forecast = np.square(draft.from_logs([logs[:, column] for column in range(logs.shape[1])]))
-    shift = float(np.log(np.mean(next_variance / forecast)))
-    return HarScale(widths=widths, weights=weights, intercept=draft.intercept + shift)
+    """Fit `HarScale` by least QLIKE, the loss that it is judged by; the weights add up to 1.
+
+    With ``x`` the logs relative to the longest width's and ``r`` the variance relative to it, the mean of
+    ``r exp(-b x) + b x`` is convex in ``b``, so Newton's method with halved steps finds its minimum. There the mean of
+    outcome / forecast is 1: the yardstick is unbiased.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Of the yardstick.
+    logs : FloatArray of shape (n, widths)
+        `models.scale.log_levels` of each row.
+    next_variance : FloatArray of shape (n,)
+        Session variance that followed.
+
+    """
+    longest = logs[:, -1]
+    x = np.column_stack([np.ones(len(logs)), logs[:, :-1] - longest[:, None]])
+    ratio = np.maximum(next_variance, FLOOR) / np.exp(longest)
+    b = np.zeros(x.shape[1])
+    b[0] = np.log(ratio.mean())
+    loss = _excess(b, x, ratio)
+    for _ in range(NEWTON_STEPS):
+        pull = ratio * np.exp(-(x @ b))
+        # Rows that hardly differ leave directions without curvature; least squares takes no step along them.
+        step, *_ = np.linalg.lstsq((x * pull[:, None]).T @ x, x.T @ (pull - 1), rcond=None)
+        while (new := _excess(b + step, x, ratio)) > loss:
+            step = step / 2
+        b, gained, loss = b + step, loss - new, new
+        if gained < TOLERANCE:
+            break
+    weights = (*b[1:].tolist(), 1.0 - float(b[1:].sum()))
+    return HarScale(widths=widths, weights=weights, intercept=float(b[0]))
+
+
+def _excess(b: FloatArray, x: FloatArray, ratio: FloatArray) -> float:
+    """Return the mean QLIKE but for terms that do not depend on ``b``."""
+    forecast = x @ b
+    with np.errstate(over="ignore"):  # a step too far gives infinity, and is halved
+        return float(np.mean(ratio * np.exp(-forecast) + forecast))

@@ -13,7 +13,7 @@ from feature_mapper.typing import BoolArray, DateArray, FloatArray, IntArray
 from models.families import prophet
 from models.forecast import VOLUME, to_regressor
 from models.scale import HarScale, log_levels
-from training.kit.panel import HAR_WIDTHS, fit_scale
+from training.kit.panel import HAR_WIDTHS, dated, fit_scale
 from training.kit.progress import Progress
 from training.kit.scores import conformal_quantile
 from training.kit.spec import ModelSpec, SpecError
@@ -62,15 +62,16 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Errors:
     """Log errors of forecasts made on n days, by horizon.
 
-    ``error``, ``naive`` and ``unseen`` have shape (n, horizons): of the anchored path with the prior chosen at the origin,
-    of the last close, and of the path of the other symbols' average, which a symbol without a path of its own gets.
-    ``by_prior`` has shape (n, priors, horizons), ``scales`` shape (n, tiers), all else shape (n,). ``ends`` is the day that
-    the longest horizon reaches.
+    ``error``, ``naive`` and ``unseen`` have shape (n, horizons): of the anchored path with the prior chosen at the
+    origin, of the last close, and of the path of the other symbols' average, which a symbol without a path of its own
+    gets. ``by_prior`` has shape (n, priors, horizons), ``scales`` shape (n, tiers), all else shape (n,). ``fitted_to``
+    is the last day that the paths had seen, ``ends`` the day that the longest horizon reaches.
     """
 
     origin: IntArray
     symbol: IntArray
     date: DateArray
+    fitted_to: DateArray
     ends: DateArray
     error: FloatArray
     naive: FloatArray
@@ -92,7 +93,7 @@ class Errors:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
 
 
-_FIELDS: Final = ("origin", "symbol", "date", "ends", "error", "naive", "unseen", "by_prior", "scales")
+_FIELDS: Final = ("origin", "symbol", "date", "fitted_to", "ends", "error", "naive", "unseen", "by_prior", "scales")
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -127,12 +128,16 @@ class Origins:
     def held(self, tier: int, level: float, *, unseen: bool = False) -> BoolArray:
         """Tell for each scored day and horizon whether the band held, its width learnt before the day's origin."""
         column, parts = self.tiers.index(tier), list[BoolArray]()
-        for origin in np.unique(self.scored.origin):
+        for origin in np.unique(self.scored.origin).tolist():
             now = self.errors.take(self.errors.origin == origin)
-            limits = widths(self.errors.take(self.errors.ends < self.first_days[origin]), column, (level,))[:, 0]
             error = now.unseen if unseen else now.error
-            parts.append(np.abs(error) <= limits * _units(now, column))
+            parts.append(np.abs(error) <= self.limits(origin, tier, level) * _units(now, column))
         return np.concatenate(parts)
+
+    def limits(self, origin: int, tier: int, level: float) -> FloatArray:
+        """Return the widths that were known at an origin, shape (horizons,): of forecasts that had ended before it."""
+        known = self.errors.take(self.errors.ends < self.first_days[origin])
+        return widths(known, self.tiers.index(tier), (level,))[:, 0]
 
 
 def widths(errors: Errors, tier: int, levels: Sequence[float]) -> FloatArray:
@@ -151,9 +156,13 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
     Raises
     ------
     SpecError
-        The histories are too short for the teaching origins and one more.
+        There is one symbol only, or histories are too short for the teaching origins and one more.
 
     """
+    if len(series) == 1:
+        raise SpecError(
+            "expected two symbols or more, as strangers are judged by the others' path, found one; add data"
+        )
     days = np.unique(np.concatenate([dated(bars) for bars in series.values()]))
     starts = days[options.history : -max(HORIZONS) : options.step]
     if len(starts) <= options.teaching:
@@ -169,13 +178,14 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
         scales = {tier: _scale(series, tier, start) for tier in spec.tiers}
         for number, (symbol, bars) in enumerate(series.items()):
             known = int(np.searchsorted(dated(bars), start, side="right"))
+            first = int(np.searchsorted(dated(bars), start))
             last = min(int(np.searchsorted(dated(bars), stop)), len(bars) - max(HORIZONS))
-            if known < options.least or last < known:
+            others = average({name: other for name, other in series.items() if name != symbol}, start)
+            if min(known, len(others)) < options.least or last <= first:
                 continue
-            ahead = _Ahead(bars, known - 1, last)
+            ahead = _Ahead(bars, first, last)
             past = bars[:known].tail(options.history)
             fits = {prior: fit_path(past, prior, spec, options) for prior in options.priors}
-            others = average({name: other for name, other in series.items() if name != symbol}, start)
             stranger = fit_path(others.tail(options.history), chosen, spec, options)
             by_prior = np.stack([ahead.errors(path) for path in fits.values()], axis=1)
             parts.append(
@@ -183,6 +193,7 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
                     origin=np.full(ahead.n, origin),
                     symbol=np.full(ahead.n, number),
                     date=dated(bars)[ahead.at],
+                    fitted_to=np.full(ahead.n, max(fits[chosen].train_end, stranger.train_end)),
                     ends=dated(bars)[ahead.at + max(HORIZONS)],
                     error=by_prior[:, options.priors.index(chosen)],
                     naive=ahead.moves,
@@ -194,6 +205,9 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
             if origin >= options.teaching:
                 plains.append(ahead.plain(fits[chosen], spec.seed))
         progress.step(f"origin {start}, prior {chosen}")
+    first_scored = min((part.date[0] for part in parts if part.origin[0] >= options.teaching), default=None)
+    if first_scored is None or not any((part.ends < first_scored).any() for part in parts):
+        raise SpecError(f"expected symbols with {options.least} sessions before most origins, found too few; add data")
     errors = Errors.joined(parts)
     return Origins(
         errors=errors,
@@ -278,13 +292,6 @@ def average(series: Mapping[str, Bars], until: np.datetime64 | None = None) -> B
     kept = len(days) if until is None else int(np.searchsorted(days, until, side="right"))
     close = close[:kept]
     return Bars(close, close, close, close, None, days[:kept], None)
-
-
-def dated(bars: Bars) -> DateArray:
-    """Return the days of bars that have them; raises `SpecError` otherwise."""
-    if bars.date is None:
-        raise SpecError(f"expected dated bars of {bars.symbol}, found none; training is by date")
-    return bars.date
 
 
 def _best_prior(parts: Sequence[Errors], options: Options) -> float:

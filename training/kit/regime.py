@@ -13,14 +13,16 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.families import hmm
-from models.families._hmm_filter import log_densities
+from models.families.hmm import log_densities
 from models.manifest import LeakCheck, Score, Target, TierManifest
 from models.regime import WEIGHTS, observations, window
 from models.typing import JsonObject
 from training.kit import plots
+from training.kit.checks import prefixes, verdict
 from training.kit.evaluation import SEED, by_symbol, by_year
 from training.kit.exports import regime_exports
 from training.kit.outcome import Outcome
+from training.kit.panel import dated
 from training.kit.progress import Progress
 from training.kit.scores import gain
 from training.kit.spec import ModelSpec
@@ -33,8 +35,6 @@ TARGET: Final = Target(
     definition="density of (log return, log Garman-Klass volatility) of session t+1 given the bars up to t",
     horizon=1,
 )
-PREFIXES: Final = 12
-"""Prefixes a series on which the filter is checked not to look ahead."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,9 +63,9 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     losses = _walk(spec, options, series, splitter, progress)
     fitted = _fit([observations(bars)[1:] for bars in series.values()], spec, options)
     progress.step("fit on all bars")
-    checks = (_prefix_check(fitted, series), _purge_check(series, splitter))
+    checks = (prefixes(series, fitted, spec.tiers[-1]), _purge_check(series, splitter))
     progress.step("leak checks")
-    dates = np.concatenate([_dates(bars) for bars in series.values()])
+    dates = np.concatenate([dated(bars) for bars in series.values()])
     return Outcome(
         tiers=tuple(_manifest(tier, losses, spec, options) for tier in spec.tiers),
         weights={WEIGHTS: fitted.dump(), **regime_exports(fitted, series, spec.tiers[-1])},
@@ -91,26 +91,19 @@ def _fit(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.
     )
 
 
-def _dates(bars: Bars) -> DateArray:
-    if bars.date is None:
-        message = f"expected dated bars of {bars.symbol}, found none"
-        raise ValueError(message)
-    return bars.date
-
-
 def _walk(
     spec: ModelSpec, options: Options, series: Mapping[str, Bars], splitter: PurgedWalkForward, progress: Progress
 ) -> Losses:
     """Score every test session by the density that each rival gave it one session ahead."""
     seen = {symbol: observations(bars) for symbol, bars in series.items()}
-    pooled = np.concatenate([_dates(bars)[1:] for bars in series.values()])
+    pooled = np.concatenate([dated(bars)[1:] for bars in series.values()])
     tiers: dict[int, list[FloatArray]] = {tier: [] for tier in spec.tiers}
     rivals: dict[str, list[FloatArray]] = {"single_gaussian": [], "static_mixture": []}
     dates: list[DateArray] = []
     symbols: list[IntArray] = []
     for fold in splitter.split(pooled, pooled):
-        barrier = pooled[fold.train].max()
-        past = [seen[symbol][1 : int(np.searchsorted(_dates(bars), barrier)) + 1] for symbol, bars in series.items()]
+        known = _known(series, pooled[fold.train].max())
+        past = [seen[symbol][1:count] for symbol, count in known.items()]
         fitted = _fit(past, spec, options)
         everything = np.concatenate(past)
         single = (everything.mean(axis=0)[None], np.cov(everything.T)[None])
@@ -125,7 +118,7 @@ def _walk(
                 tiers[tier].append(-_mixed(density, fitted.next_probabilities(posterior)))
             rivals["single_gaussian"].append(-log_densities(coming, *single)[0])
             rivals["static_mixture"].append(-_mixed(density, np.tile(fitted.start, (len(at), 1))))
-            dates.append(_dates(bars)[at])
+            dates.append(dated(bars)[at])
             symbols.append(np.full(len(at), number))
         progress.step(f"fold to {fold.last}")
     return Losses(
@@ -136,9 +129,14 @@ def _walk(
     )
 
 
+def _known(series: Mapping[str, Bars], day: np.datetime64) -> dict[str, int]:
+    """Count the bars of each symbol up to and including ``day``."""
+    return {symbol: int(np.searchsorted(dated(bars), day, side="right")) for symbol, bars in series.items()}
+
+
 def _test_rows(bars: Bars, first: np.datetime64, last: np.datetime64, history: int) -> IntArray:
     """Return the bars inside the fold that have the longest tier's history and a session after them."""
-    date = _dates(bars)
+    date = dated(bars)
     start, stop = int(np.searchsorted(date, first)), int(np.searchsorted(date, last, side="right"))
     return np.arange(max(start, history - 1), min(stop, len(bars) - 1))
 
@@ -204,31 +202,15 @@ def _window_cases(series: Mapping[str, Bars]) -> tuple[JsonObject, ...]:
     )
 
 
-def _prefix_check(fitted: hmm.GaussianHmm, series: Mapping[str, Bars]) -> LeakCheck:
-    """The probabilities of a day are the same bits whether or not later bars are there."""
-    rng, faults, tried = np.random.default_rng(1), set[str](), 0
-    for symbol, bars in series.items():
-        seen = observations(bars)[1:]
-        whole = fitted.filter(seen)
-        for cut in rng.integers(1, len(seen) + 1, PREFIXES):
-            tried += 1
-            if not np.array_equal(fitted.filter(seen[:cut])[-1], whole[cut - 1]):
-                faults.add(symbol)
-    return LeakCheck(
-        name="filter_prefix_invariance", passed=not faults, detail=f"{tried} prefixes; fails for {sorted(faults)}"
-    )
-
-
 def _purge_check(series: Mapping[str, Bars], splitter: PurgedWalkForward) -> LeakCheck:
-    """No training observation lies within the embargo before a test fold."""
-    pooled = np.concatenate([_dates(bars)[1:] for bars in series.values()])
+    """No observation of training lies within the embargo before a test fold."""
+    pooled = np.concatenate([dated(bars)[1:] for bars in series.values()])
     days = np.unique(pooled)
-    gaps = [
-        int(np.searchsorted(days, fold.first) - np.searchsorted(days, pooled[fold.train].max()))
-        for fold in splitter.split(pooled, pooled)
-    ]
-    return LeakCheck(
-        name="purged_splits",
-        passed=min(gaps) > splitter.embargo,
-        detail=f"{len(gaps)} folds, shortest gap {min(gaps)} sessions",
-    )
+    faults, gaps = set[str](), []
+    for fold in splitter.split(pooled, pooled):
+        known = _known(series, pooled[fold.train].max())
+        last = max(dated(bars)[known[symbol] - 1] for symbol, bars in series.items() if known[symbol])
+        gaps.append(int(np.searchsorted(days, fold.first) - np.searchsorted(days, last)))
+        if gaps[-1] <= splitter.embargo:
+            faults.add(f"fold {fold.number}: {gaps[-1]} sessions")
+    return verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions")

@@ -1,4 +1,4 @@
-"""The ritual of every training: train and check, record golden examples, publish a candidate, judge it, promote it or not."""
+"""The ritual of every training: train, check, judge, record golden examples, publish, and promote or not."""
 
 import datetime as dt
 import hashlib
@@ -11,6 +11,7 @@ import msgspec
 
 import training
 from feature_mapper.bars import Bars
+from models import strict_json
 from models.golden import record
 from models.manifest import PROTOCOL, Draft, GateVerdict, Manifest
 from models.served import load_model
@@ -84,7 +85,7 @@ def _files(model: str, draft: Draft, outcome: Outcome) -> dict[str, bytes]:
     """Return every file of the artifact; the golden answers come from the weights as read back, not as fitted."""
     unpublished = Artifact(manifest=draft.published("v000000", ()), files=dict(outcome.weights))
     golden = record(load_model(unpublished), outcome.cases)
-    evaluation = msgspec.json.format(msgspec.json.encode(outcome.evaluation), indent=1) + b"\n"
+    evaluation = msgspec.json.format(strict_json.encode(outcome.evaluation), indent=1) + b"\n"
     notes = (Path(training.__file__).parent / model / "card.md").read_text(encoding="utf-8")
     return {
         **outcome.weights,

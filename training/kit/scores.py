@@ -20,7 +20,8 @@ _TINY: Final = 1e-15
 def log_loss(probability: FloatArray, outcome: FloatArray) -> FloatArray:
     """Return ``-log`` of the probability given to what happened, shape (n,). 0 is perfect, log 2 a fair coin."""
     chance = np.where(outcome == 1, probability, 1 - probability)
-    return -np.log(np.clip(chance, _TINY, 1))
+    loss: FloatArray = -np.log(np.clip(chance, _TINY, 1))
+    return loss
 
 
 def squared_error(forecast: FloatArray, outcome: FloatArray) -> FloatArray:
@@ -31,22 +32,23 @@ def squared_error(forecast: FloatArray, outcome: FloatArray) -> FloatArray:
 def qlike(variance: FloatArray, outcome: FloatArray) -> FloatArray:
     """Return the QLIKE loss ``outcome / variance - log(outcome / variance) - 1``, shape (n,).
 
-    0 is perfect. Its mean ranks variance forecasts as the true variance would, though ``outcome`` is only a noisy proxy of
-    it (Patton 2011).
+    0 is perfect. Its mean ranks variance forecasts as the true variance would, though ``outcome`` is only a noisy proxy
+    of it (Patton 2011).
     """
     ratio = outcome / variance
     return ratio - np.log(ratio) - 1
 
 
 def ranked_probability(shares: FloatArray, code: FloatArray) -> FloatArray:
-    """Return the ranked probability score of ordered classes, shape (n,): 0 is perfect, 2 classes off costs more than 1.
+    """Return the ranked probability score ``sum_k (P(<= k) - [code <= k])^2 / (K - 1)`` of K ordered classes.
 
-    ``sum_k (P(class <= k) - [code <= k])^2 / (classes - 1)`` (Epstein 1969).
+    Shape (n,). 0 is perfect, and being two classes off costs more than being one off (Epstein 1969).
     """
     classes = shares.shape[1]
     reached = np.cumsum(shares, axis=1)[:, :-1]
     happened = (code[:, None] <= np.arange(classes - 1)).astype(np.float64)
-    return np.sum(np.square(reached - happened), axis=1) / (classes - 1)
+    score: FloatArray = np.sum(np.square(reached - happened), axis=1) / (classes - 1)
+    return score
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -64,7 +66,9 @@ class DailySums:
     def of(cls, model: FloatArray, baseline: FloatArray, date: DateArray) -> "DailySums":
         """Add up rows by day, in order of days."""
         _, day = np.unique(date, return_inverse=True)
-        return cls(np.bincount(day, model), np.bincount(day, baseline), np.bincount(day))
+        model_sum: FloatArray = np.bincount(day, model).astype(np.float64)
+        baseline_sum: FloatArray = np.bincount(day, baseline).astype(np.float64)
+        return cls(model_sum, baseline_sum, np.bincount(day))
 
     def skill(self) -> float:
         """Return ``1 - sum(model) / sum(baseline)``: 1 is perfect, 0 no better than the baseline."""
@@ -125,7 +129,8 @@ def verdict(interval: tuple[float, float]) -> str:
 def conformal_quantile(errors: FloatArray, level: float) -> float:
     """Return the split-conformal quantile: the ``ceil((n + 1) * level)``-th smallest of n errors.
 
-    An exchangeable further error lies below it with a chance of at least ``level`` (Vovk et al. 2005).
+    A further error, exchangeable with these, lies at or below it with a chance of at least ``level`` (Vovk et al.
+    2005), provided that ``n >= level / (1 - level)``; of fewer errors the largest is returned, which promises less.
     """
     rank = min(math.ceil((len(errors) + 1) * level), len(errors))
     return float(np.partition(errors, rank - 1)[rank - 1])

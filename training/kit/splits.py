@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feature_mapper.typing import BoolArray, DateArray, IntArray
+from training.kit.spec import SpecError
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -44,11 +45,19 @@ class PurgedWalkForward:
     embargo: int = 5
 
     def split(self, date: DateArray, label_end: DateArray) -> Iterator[Fold]:
-        """Yield folds over rows with as-of day ``date`` and last day of the label ``label_end``, both shape (n,)."""
+        """Yield folds over rows with as-of day ``date`` and last day of the label ``label_end``, both shape (n,).
+
+        Raises
+        ------
+        SpecError
+            There are too few days: a fold would test nothing, or train on nothing.
+
+        """
         days = np.unique(date)
         edges = np.linspace(int(len(days) * self.warm_up), len(days), self.folds + 1).astype(np.int64)
         for number, (start, stop) in enumerate(itertools.pairwise(edges)):
-            barrier = days[max(start - self.embargo, 0)]
-            train: BoolArray = label_end < barrier
+            train: BoolArray = label_end < days[max(start - self.embargo, 0)] if start < stop else np.zeros(0, np.bool_)
+            if not train.any():
+                raise SpecError(f"expected more days than {len(days)} for {self.folds} folds; add history")
             test: BoolArray = (date >= days[start]) & (date <= days[stop - 1])
             yield Fold(number, np.flatnonzero(train), np.flatnonzero(test), days[start], days[stop - 1])

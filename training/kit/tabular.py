@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from feature_mapper.bars import Bars
@@ -15,7 +16,7 @@ from models.manifest import LeakCheck, Target, TierManifest
 from models.scale import HarScale
 from models.tasks.base import Head
 from models.tasks.registry import task_of
-from models.typing import JsonObject
+from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import run_checks
 from training.kit.evaluation import report, scores
@@ -29,7 +30,7 @@ from training.kit.splits import PurgedWalkForward
 from training.kit.walk import Fitted, OutOfFold, fit, scored_rows, walk_forward
 
 CASES_A_TIER: Final = 5
-"""Golden examples a tier; with four tiers, 20 of the 16 that an artifact needs."""
+"""Golden examples a tier; four tiers make 20, and an artifact needs 16."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -95,9 +96,7 @@ def _weights_name(trained: TrainedTier, family: TabularFamily) -> str:
 
 
 def _manifest(trained: TrainedTier, question: Question, spec: ModelSpec, family: TabularFamily) -> TierManifest:
-    import msgspec
-
-    head: dict[str, object] = {"answer": msgspec.to_builtins(trained.head)}
+    head: dict[str, Json] = {"answer": msgspec.to_builtins(trained.head)}
     if question.task.scaled:
         head["scale"] = trained.scale.as_json()
     used = [trained.panel.features[column] for column in trained.fitted.used]

@@ -67,7 +67,7 @@ def risk_class(bars: Bars, *, ahead: int = RISK_HORIZON) -> FloatArray:
     if rows > 0:
         low, high = np.quantile(windows(volatility, TWO_YEARS, rows), (1 / 3, 2 / 3), axis=-1)
         coming = np.full(rows, np.nan)
-        coming[: rows - ahead] = volatility[first + ahead :]
+        coming[: max(rows - ahead, 0)] = volatility[first + ahead :]
         known = ~np.isnan(coming)
         result[first:][known] = (coming > low).astype(np.float64)[known] + (coming > high).astype(np.float64)[known]
     return result

@@ -230,14 +230,14 @@ def test_two_fits_give_the_same_bytes_of_a_size_that_does_not_grow() -> None:
 
 def test_fitting_leaves_the_loggers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence lasts for the fit only."""
-    loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet", "prophet.plot")]
+    loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet", "prophet.models", "prophet.plot")]
     for logger in loggers:
         monkeypatch.setattr(logger, "level", logging.INFO)
     before = [(logger.propagate, list(logger.handlers), list(logger.filters)) for logger in loggers]
 
     fit(sessions(100), log_prices(100), regressors={}, changepoint_prior_scale=0.05, seed=SEED)
 
-    assert [logger.level for logger in loggers] == [logging.INFO] * 3
+    assert [logger.level for logger in loggers] == [logging.INFO] * 4
     assert [(logger.propagate, list(logger.handlers), list(logger.filters)) for logger in loggers] == before
 
 

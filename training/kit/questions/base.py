@@ -68,7 +68,7 @@ class Question(Protocol):
         ...
 
     def context(self, bars: Bars) -> dict[str, FloatArray]:
-        """Return what `baselines` reads, each of shape (n,); a row with a NaN here is left out of training and scores."""
+        """Return what `baselines` reads, each of shape (n,); a row with a NaN here neither trains nor is scored."""
         ...
 
     def label(self, y: FloatArray, scale: FloatArray) -> FloatArray:
@@ -86,7 +86,7 @@ class Question(Protocol):
     def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:
         """Return rival forecasts for the test rows, by name; the first is the naive one that skill is quoted against.
 
-        ``scale`` is the forecast volatility of the test rows; ``tier`` is the number of bars that the naive one may see.
+        ``scale`` is the forecast volatility of the test rows; ``tier`` counts the bars that the naive one may see.
         """
         ...
 

@@ -33,7 +33,7 @@ class DirectionQuestion:
         return y
 
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
-        """Fit Platt's map on out-of-fold log odds; a slope below 0 would call skill what is noise upside down: it is 0."""
+        """Fit Platt's map on out-of-fold log odds."""
         return platt(margin, rows.y)
 
     def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
@@ -61,7 +61,10 @@ class DirectionQuestion:
 
 
 def platt(margin: FloatArray, y: FloatArray) -> DirectionHead:
-    """Fit ``P(up) = sigmoid(slope * margin + intercept)`` by maximum likelihood, slope >= 0 (Platt 1999)."""
+    """Fit ``P(up) = sigmoid(slope * margin + intercept)`` by maximum likelihood, slope >= 0 (Platt 1999).
+
+    A slope below 0 would sell noise, turned upside down, as skill: then the answer is the base rate.
+    """
     from sklearn.linear_model import LogisticRegression
 
     base = float(np.log(y.mean() / (1 - y.mean())))

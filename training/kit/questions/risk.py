@@ -40,7 +40,7 @@ class RiskQuestion:
         return ranked_probability(forecast["probabilities"], y)
 
     def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:  # noqa: ARG002  one signature for all questions
-        """Persistence as it should be done, the shares of classes that followed today's class; and the shares of all."""
+        """Give the shares of classes that followed today's class, which is persistence done well; and those of all."""
         k = len(CLASSES)
         today, following = train.context["today"].astype(np.int64), train.y.astype(np.int64)
         counts = np.bincount(today * k + following, minlength=k * k).reshape(k, k).astype(np.float64)
