@@ -4,7 +4,17 @@ from collections.abc import Iterable
 from typing import Final
 
 from feature_mapper.errors import FeatureMismatch
-from feature_mapper.families import calendar, candle, drawdown, momentum, range_volatility, returns, trend, volume
+from feature_mapper.families import (
+    calendar,
+    candle,
+    drawdown,
+    momentum,
+    own_history,
+    range_volatility,
+    returns,
+    trend,
+    volume,
+)
 from feature_mapper.feature import Feature
 
 CATALOGUE: Final[tuple[Feature, ...]] = (
@@ -16,11 +26,12 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
     *momentum.FEATURES,
     *drawdown.FEATURES,
     *volume.FEATURES,
+    *own_history.FEATURES,
 )
 """All features; names are unique."""
 
-TIERS: Final = (1, 22, 64, 253)
-"""Bars of history that predictors are fitted for: one bar, a month, a quarter and a year of returns."""
+TIERS: Final = (1, 22, 64, 253, 509)
+"""Bars of history that predictors may be fitted for: one; a month, a quarter, a year of returns; two years of weeks."""
 
 
 def select(names: Iterable[str]) -> tuple[Feature, ...]:

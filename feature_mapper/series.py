@@ -1,14 +1,17 @@
 """`Series`: base series of one run of bars, each computed when first asked for and then kept for the pass."""
 
 from collections.abc import Callable
-from typing import overload
+from typing import Final, overload
 
 import numpy as np
 
 from feature_mapper import volatility
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
-from feature_mapper.windows import RESOLUTION, TINY, Holder, Line, Values, at_least, held
+from feature_mapper.windows import RESOLUTION, TINY, Holder, Line, Values, at_least, held, windows
+
+WEEK: Final = 5
+"""Sessions in a week."""
 
 
 class _base:  # noqa: N801  used as a decorator, like property
@@ -196,6 +199,14 @@ class Series(Holder):
     def session_volatility(self) -> FloatArray:
         """Square root of the session variance."""
         return np.sqrt(self.session_variance.values)
+
+    @_base
+    def log_week_variance(self) -> FloatArray:
+        """Log of the mean session variance of `WEEK` sessions, the variance at least `RESOLUTION` squared."""
+        sessions = self.session_variance.values
+        means = np.add.reduce(windows(sessions, WEEK, len(sessions) - WEEK + 1), -1) / WEEK
+        logs: FloatArray = np.log(np.maximum(means, RESOLUTION * RESOLUTION))
+        return logs
 
     @_base
     def traded_value(self) -> FloatArray:

@@ -77,8 +77,8 @@ markets = st.builds(
 )
 """Markets of every temper."""
 
-runs = st.builds(Market.bars, markets, st.one_of(st.integers(1, 70), st.integers(240, 320)))
+runs = st.builds(Market.bars, markets, st.one_of(st.integers(1, 70), st.integers(240, 320), st.integers(505, 560)))
 """Runs of bars, some shorter than any window, some longer than every one."""
 
-long_runs = st.builds(Market.bars, markets, st.integers(256, 320))
+long_runs = st.builds(Market.bars, markets, st.integers(512, 560))
 """Runs that fill every window."""

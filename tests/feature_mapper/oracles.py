@@ -102,6 +102,18 @@ def _session_volatility(p: Past, n: int) -> float:
     return math.sqrt(fmean(_session(p)[-n:]))
 
 
+def _week_volatilities(p: Past) -> list[float]:
+    sessions = _session(p)
+    return [math.sqrt(fmean(sessions[end - 5 : end])) for end in range(len(sessions) - 503, len(sessions) + 1)]
+
+
+def _third(p: Past, number: int) -> float:
+    """Return the border in logs, between the two weeks of rank 503 / 3 * number."""
+    ordered = sorted(math.log(x) for x in _week_volatilities(p))
+    rank, rest = divmod(503 * number, 3)
+    return ordered[rank] * (1 - rest / 3) + ordered[rank + 1] * rest / 3
+
+
 def _yang_zhang(p: Past, n: int) -> float:
     k = 0.34 / (1.34 + (n + 1) / (n - 1))
     return math.sqrt(variance(p.gaps[-n:]) + k * variance(p.bodies[-n:]) + (1 - k) * fmean(_rs(p)[-n:]))
@@ -257,6 +269,9 @@ ORACLES: dict[str, Callable[..., float]] = {
     r"accumulation_(\d+)": lambda p, n: (
         sum(x * v for x, v in zip(p.positions[-n:], p.v[-n:], strict=True)) / sum(p.v[-n:])
     ),
+    r"volatility_to_lower_third_(\d+)": lambda p, n: math.log(_session_volatility(p, n)) - _third(p, 1),
+    r"volatility_to_upper_third_(\d+)": lambda p, n: math.log(_session_volatility(p, n)) - _third(p, 2),
+    r"middle_third_width": lambda p: _third(p, 2) - _third(p, 1),
     r"volume_variation_(\d+)": lambda p, n: stdev(p.v[-n:]) / fmean(p.v[-n:]),
 }
 

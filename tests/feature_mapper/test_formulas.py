@@ -17,10 +17,10 @@ MARKETS = (
     Market(seed=5, volatility=0.01, price=100.0, tick=0.0, gappy=False, frozen=0.0, silent=0.0, halted=False),
     Market(seed=6, volatility=0.03, price=8.0, tick=1e-4, gappy=True, frozen=0.0, silent=0.1, halted=True),
 )
-ROWS = (252, 253, 275, 299)
+ROWS = (508, 509, 530, 559)
 
 
-def _flat(n: int = 253, price: float = 7.3, volume: float = 0.0) -> Bars:
+def _flat(n: int = 509, price: float = 7.3, volume: float = 0.0) -> Bars:
     """Return bars of one price."""
     prices = np.full(n, price)
     return Bars.validated(open=prices, high=prices, low=prices, close=prices, volume=np.full(n, volume))
@@ -36,7 +36,7 @@ def pasts() -> list[tuple[FloatArray, Past]]:
     """Rows of features with the bars that they were made from."""
     return [
         (compute(bars, CATALOGUE)[row], Past.of(bars[: row + 1]))
-        for bars in (market.bars(300) for market in MARKETS)
+        for bars in (market.bars(560) for market in MARKETS)
         for row in ROWS
     ]
 

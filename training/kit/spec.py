@@ -9,6 +9,9 @@ from feature_mapper.errors import BarcastError
 from feature_mapper.feature import Feature
 from models.families.base import Parameters
 
+USUAL_TIERS: Final = TIERS[:-1]
+"""Up to a year: the features that ask for the longest tier are about one question, and a model of it says so."""
+
 LEVEL: Final = 0.9
 """Default share of outcomes that an interval is to hold."""
 
@@ -32,7 +35,8 @@ class ModelSpec:
     features : {"all", "relative"}
         ``relative`` leaves out features that tell the symbol's own volatility level.
     tiers : tuple of int
-        Histories, in bars, that get an estimator of their own. The first is 1: the shortest request is one bar.
+        Histories, in bars, that get an estimator of their own, out of ``feature_mapper.catalogue.TIERS``. The first is
+        1: the shortest request is one bar.
     seed : int
         Seeds everything.
     class_weight : {"balanced"} or None
@@ -53,7 +57,7 @@ class ModelSpec:
     family: str
     parameters: Parameters = field(default_factory=dict)
     features: Literal["all", "relative"] = "all"
-    tiers: tuple[int, ...] = TIERS
+    tiers: tuple[int, ...] = USUAL_TIERS
     seed: int = 20130301
     class_weight: Literal["balanced"] | None = None
     keep: Literal["all", "used"] | int = "all"

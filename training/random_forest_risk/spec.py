@@ -1,12 +1,16 @@
-"""A forest with weighed classes, so that the rare class is not drowned."""
+"""A forest with weighed classes; its last tier sees the two years that the question is about."""
 
+from feature_mapper.catalogue import TIERS
 from training.kit.spec import ModelSpec
 
 SPEC = ModelSpec(
     family="forest",
+    features="relative",
+    families=("candle", "range_volatility", "volume", "own_history"),
+    tiers=TIERS,
     parameters={
         "estimator": "random_forest",
-        "n_estimators": 120,
+        "n_estimators": 40,
         "max_depth": 6,
         "min_samples_leaf": 50,
         "max_features": 0.3,
