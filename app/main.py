@@ -6,7 +6,6 @@ Importing this module does nothing: ``app`` is made when it is first asked for.
 import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, TypeAlias
 
 from fastapi import FastAPI
@@ -20,6 +19,7 @@ from app.queries import Queries
 from app.routers import health, pages
 from app.routers.health import ServingView
 from app.settings import Settings, load_settings
+from app.version import service_version
 
 OpenServing: TypeAlias = Callable[[Settings, Metrics], AbstractAsyncContextManager[ServingView]]
 """Opens what serves: loads the models on entry, lets go of them on exit."""
@@ -73,26 +73,13 @@ class Service(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = openapi.document(self.operations, self.version)
+            locked = self.state.settings.api_key is not None
+            self.openapi_schema = openapi.document(self.operations, self.version, locked=locked)
         return self.openapi_schema
 
 
-def create_app(
-    settings: Settings | None = None,
-    *,
-    operations: Sequence[Operation] = (),
-    open_serving: OpenServing | None = None,
-) -> Service:
-    """Make the application; no model is read before it starts.
-
-    Parameters
-    ----------
-    settings : Settings or None
-        None: read from the environment.
-    operations : sequence of Operation
-        Served beside those of this package.
-    open_serving : callable or None
-        Opens what serves when the application starts; None: nothing does, and health says so.
+def create_app(settings: Settings | None = None) -> Service:
+    """Make the application: every model that is expected or published has its route, and none is read yet.
 
     Raises
     ------
@@ -100,19 +87,35 @@ def create_app(
         The environment can't be used.
 
     """
+    from app.desk import open_desk
+    from app.routers.product import operations
+
     settings = load_settings() if settings is None else settings
+    return create_shell(settings, operations=operations(settings), open_serving=open_desk)
+
+
+def create_shell(
+    settings: Settings,
+    *,
+    operations: Sequence[Operation] = (),
+    open_serving: OpenServing | None = None,
+) -> Service:
+    """Make an application of the routes that need no model, and of others that are given.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of this application.
+    operations : sequence of Operation
+        Served beside those of this package.
+    open_serving : callable or None
+        Opens what serves when the application starts; None: nothing does, and health says so.
+
+    """
     own = [operation for router in ROUTERS for operation in router]
     if settings.docs:
         own += pages.DOCS_OPERATIONS
     return Service(settings, [*own, *operations], open_serving)
-
-
-def service_version() -> str:
-    """Return the installed version."""
-    try:
-        return version("barcast")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0+uninstalled"
 
 
 @functools.cache

@@ -33,11 +33,16 @@ _OF_ANY_BODY: Final = (
     problems.INVALID_INPUT,
     problems.UNKNOWN_FIELD,
 )
-_OF_ANY_OPERATION: Final = (problems.FORBIDDEN_EXPOSURE, problems.INTERNAL_ERROR)
 
 
-def document(operations: Sequence[Operation], version: str) -> Schema:
-    """Return the document of these operations."""
+_SCHEMES: Final[Schema] = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "Bearer": {"type": "http", "scheme": "bearer"},
+}
+
+
+def document(operations: Sequence[Operation], version: str, *, locked: bool) -> Schema:
+    """Return the document of these operations; ``locked``: those that are not open need the API key."""
     structs = {operation.answer for operation in operations} | {
         operation.body.struct for operation in operations if operation.body
     }
@@ -48,7 +53,7 @@ def document(operations: Sequence[Operation], version: str) -> Schema:
             schemas[name] = _one_of(schemas[name], operation.body.forms)
     paths: Schema = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, locked=locked)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -58,31 +63,28 @@ def document(operations: Sequence[Operation], version: str) -> Schema:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"ApiKey": []}, {"Bearer": []}],
+        "security": [{"ApiKey": []}, {"Bearer": []}] if locked else [],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            "securitySchemes": {
-                "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-                "Bearer": {"type": "http", "scheme": "bearer"},
-            },
+            **({"securitySchemes": _SCHEMES} if locked else {}),
         },
     }
 
 
-def _operation(operation: Operation) -> Schema:
+def _operation(operation: Operation, *, locked: bool) -> Schema:
     described: Schema = {
         "operationId": operation.endpoint.__name__
         if operation.method == "GET"
         else f"{operation.method.lower()}{operation.path.translate(_AS_NAME)}",
         "summary": operation.summary,
         "tags": [operation.tag],
-        "responses": {"200": _success(operation), **_refusals(operation)},
+        "responses": {"200": _success(operation), **_refusals(operation, locked=locked)},
     }
     if operation.description:
         described["description"] = operation.description
-    if operation.open:
+    if operation.open and locked:
         described["security"] = []
     if operation.parameters:
         described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
@@ -100,8 +102,10 @@ _AS_NAME: Final = str.maketrans({"/": "_", "-": "_", "{": "", "}": ""})
 def _success(operation: Operation) -> Schema:
     content: Schema = {}
     for media in operation.media:
-        schema = _ref(operation.answer) if media == JSON and operation.answer else {"type": "string"}
-        content[media] = {"schema": schema}
+        if media != JSON:
+            content[media] = {"schema": {"type": "string"}}
+        else:
+            content[media] = {"schema": _ref(operation.answer) if operation.answer else {"type": "object"}}
     return {
         "description": "A page to read." if operation.media == (HTML,) else "The answer.",
         "headers": {"X-Request-ID": {"description": "Names the request in the log.", "schema": {"type": "string"}}},
@@ -109,12 +113,13 @@ def _success(operation: Operation) -> Schema:
     }
 
 
-def _refusals(operation: Operation) -> Schema:
+def _refusals(operation: Operation, *, locked: bool) -> Schema:
     kinds = [
         *operation.problems,
         *(_OF_ANY_BODY if operation.body else ()),
-        *(() if operation.open else (problems.UNAUTHORIZED,)),
-        *_OF_ANY_OPERATION,
+        *(() if operation.open or not locked else (problems.UNAUTHORIZED,)),
+        *(() if locked else (problems.FORBIDDEN_EXPOSURE,)),
+        problems.INTERNAL_ERROR,
     ]
     by_status = sorted(dict.fromkeys(kinds), key=lambda kind: kind.status)
     return {

@@ -173,7 +173,8 @@ def _require_form(body: PredictRequest, allowed: Sequence[forms.Form]) -> forms.
     found = ", ".join(sorted(fields)) or "no field"
     windows = 'window: {"bars":[{"open":..,"high":..,"low":..,"close":..}, ...]} or {"bars":{"open":[..],...}}'
     detail = f"expected a body of exactly one form, found {found}; send {examples}; or {windows}"
-    raise ProblemError(problems.INVALID_INPUT, detail, faults)
+    whole = Fault(pointer="", detail="expected a body of exactly one form")
+    raise ProblemError(problems.INVALID_INPUT, detail, faults or [whole])
 
 
 def _optional(value: V | UnsetType) -> V | None:

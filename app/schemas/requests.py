@@ -12,9 +12,22 @@ SYMBOL_PATTERN: Final = r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]{0,23}$(?!\n)"
 Symbol = Annotated[
     str, Meta(description="Name of a series, such as AAPL, BRK.B, ^GSPC, EURUSD=X.", pattern=SYMBOL_PATTERN)
 ]
-Price = Annotated[float, Meta(description="In the symbol's currency, above 0.", gt=0)]
-Volume = Annotated[float | None, Meta(description="Units traded, 0 or more; null if unknown.")]
+# Bounds are told to clients here and checked by `Bars`, which names every fault, not just the first.
+Price = Annotated[
+    float, Meta(description="In the symbol's currency, above 0.", extra_json_schema={"exclusiveMinimum": 0})
+]
+Volume = Annotated[
+    float | None, Meta(description="Units traded, 0 or more; null if unknown.", extra_json_schema={"minimum": 0})
+]
 Day = Annotated[dt.date, Meta(description="Exchange session, YYYY-MM-DD.")]
+
+Positive = Annotated[float, Meta(extra_json_schema={"exclusiveMinimum": 0})]
+
+_FILLED: Final = Meta(extra_json_schema={"minItems": 1})
+Prices = Annotated[list[Price], _FILLED]
+Volumes = Annotated[list[Volume], _FILLED]
+Days = Annotated[list[dt.date], _FILLED]
+Numbers = Annotated[list[float], _FILLED]
 
 
 def given(body: msgspec.Struct) -> frozenset[str]:
@@ -29,10 +42,10 @@ class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Bar(Struct, frozen=True, gc=False):
     """One session."""
 
-    open: float
-    high: float
-    low: float
-    close: float
+    open: Price
+    high: Price
+    low: Price
+    close: Price
     volume: Volume | UnsetType = UNSET
     date: Day | UnsetType = UNSET
 
@@ -40,24 +53,24 @@ class Bar(Struct, frozen=True, gc=False):
 class Columns(Struct, frozen=True):
     """Sessions by column, oldest first, all columns of one length. The fast form."""
 
-    open: list[float]
-    high: list[float]
-    low: list[float]
-    close: list[float]
-    volume: list[float | None] | UnsetType = UNSET
-    date: list[dt.date] | UnsetType = UNSET
+    open: Prices
+    high: Prices
+    low: Prices
+    close: Prices
+    volume: Volumes | UnsetType = UNSET
+    date: Days | UnsetType = UNSET
 
 
 class PredictRequest(Struct, frozen=True):
     """Input of every `/predict/*` route, in one of the forms."""
 
-    open: float | UnsetType = UNSET
-    high: float | UnsetType = UNSET
-    low: float | UnsetType = UNSET
-    close: float | UnsetType = UNSET
+    open: Price | UnsetType = UNSET
+    high: Price | UnsetType = UNSET
+    low: Price | UnsetType = UNSET
+    close: Price | UnsetType = UNSET
     volume: Volume | UnsetType = UNSET
     date: Day | UnsetType = UNSET
-    bars: list[Bar] | Columns | UnsetType = UNSET
+    bars: Annotated[list[Bar], _FILLED] | Columns | UnsetType = UNSET
     symbol: Symbol | UnsetType = UNSET
     as_of: Day | UnsetType = UNSET
 
@@ -75,8 +88,8 @@ class PredictRequest(Struct, frozen=True):
 class RegimeRequest(PredictRequest, frozen=True):
     """Input of `/predict/regime`: as every other, or ready-made observations."""
 
-    returns_window: list[float] | UnsetType = UNSET
-    volatility_window: list[float] | UnsetType = UNSET
+    returns_window: Numbers | UnsetType = UNSET
+    volatility_window: Annotated[list[Positive], _FILLED] | UnsetType = UNSET
 
 
 class HistoryRow(Struct, frozen=True, gc=False):
@@ -84,20 +97,22 @@ class HistoryRow(Struct, frozen=True, gc=False):
 
     ds: Day | UnsetType = UNSET
     date: Day | UnsetType = UNSET
-    y: float | UnsetType = UNSET
-    close: float | UnsetType = UNSET
-    open: float | UnsetType = UNSET
-    high: float | UnsetType = UNSET
-    low: float | UnsetType = UNSET
+    y: Price | UnsetType = UNSET
+    close: Price | UnsetType = UNSET
+    open: Price | UnsetType = UNSET
+    high: Price | UnsetType = UNSET
+    low: Price | UnsetType = UNSET
     volume: Volume | UnsetType = UNSET
 
 
 class ForecastRequest(Struct, frozen=True):
     """Input of `/forecast/price`."""
 
-    periods: Annotated[int, Meta(description="Exchange sessions ahead.", ge=1)]
+    periods: Annotated[
+        int, Meta(description="Exchange sessions ahead, at most 365.", ge=1, extra_json_schema={"maximum": 365})
+    ]
     symbol: Symbol | UnsetType = UNSET
-    history: list[HistoryRow] | UnsetType = UNSET
+    history: Annotated[list[HistoryRow], _FILLED] | UnsetType = UNSET
     regressors: (
         Annotated[
             dict[Annotated[str, Meta(max_length=64)], list[float]],
@@ -122,7 +137,7 @@ class ForecastRequest(Struct, frozen=True):
 class BatchRequest(Struct, frozen=True):
     """Input of `/predict/batch` as JSON: bodies of `/predict`, each answered by itself."""
 
-    items: list[msgspec.Raw]
+    items: Annotated[list[msgspec.Raw], _FILLED]
 
     def keys(self) -> int:
         """Count the keys of the body; of its items, the colons, as each is looked at again by itself."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.decoding import read_body, require_json
-from app.main import OpenServing, Service, create_app
+from app.main import OpenServing, Service, create_shell
 from app.operations import Body, Operation, json_response
 from app.queries import BarsQuery, Observations, Queries
 from app.schemas import forms
@@ -162,7 +162,7 @@ OPERATIONS = (
 def make_app(settings: Settings | None = None, open_serving: OpenServing | None = None) -> Service:
     """Make the application with the probing routes, apart from the environment of whoever runs the tests."""
     settings = Settings.model_construct(**_defaults()) if settings is None else settings
-    return create_app(settings, operations=OPERATIONS, open_serving=open_serving)
+    return create_shell(settings, operations=OPERATIONS, open_serving=open_serving)
 
 
 def make_settings(**changed: Any) -> Settings:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from app.boundary import CONTENT_SECURITY_POLICY, open_paths
-from app.main import create_app
+from app.main import create_shell
 from tests.app.support import JSON_HEADERS, OPERATIONS, call, make_app, make_settings, post, problem_of
 
 KEY = "correct-horse-battery-staple"
@@ -144,7 +144,7 @@ OPEN = {
 
 def test_which_operations_are_open_is_decided_here() -> None:
     """A new route is closed unless it is in this list, too."""
-    found = {operation.path for operation in create_app(make_settings()).operations if operation.open}
+    found = {operation.path for operation in create_shell(make_settings()).operations if operation.open}
     assert found == OPEN
 
 

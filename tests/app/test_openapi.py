@@ -9,9 +9,10 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import pytest
+from pydantic import SecretStr
 
-from app.main import create_app
-from app.schemas import answers, status
+from app.main import create_shell
+from app.schemas import answers, forms, status
 from app.ui import assets
 from tests.app.support import OPERATIONS, call, make_app, make_settings, post
 
@@ -80,11 +81,14 @@ def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
 
 
-@pytest.mark.parametrize("content", [{}, {"open": 1}, {"symbol": "A", "bars": []}, {"as_of": "2012-01-01"}, {"x": 1}])
-def test_the_schema_of_a_request_knows_its_forms(content: dict[str, Any]) -> None:
-    """What the schema accepts by its fields, and only that, is read."""
-    accepted = validator({"$ref": "#/components/schemas/PredictRequest"}).is_valid(content)
-    assert accepted is (content == {"symbol": "A", "bars": []})
+@pytest.mark.parametrize("form", forms.PREDICT_FORMS, ids=lambda form: form.name)
+def test_the_schema_of_a_request_knows_its_forms(form: forms.Form) -> None:
+    """It accepts the bodies of a form, and none that lacks a field of it or mixes two."""
+    request = validator({"$ref": "#/components/schemas/PredictRequest"})
+    for example in form.examples.values():
+        assert request.is_valid(example)
+        assert not request.is_valid({name: value for name, value in example.items() if name != form.needs[0]})
+        assert not request.is_valid({**example, "close": 1, "bars": forms.ROWS})
 
 
 def test_every_operation_names_its_problems() -> None:
@@ -92,11 +96,24 @@ def test_every_operation_names_its_problems() -> None:
     for path, method, found in operations():
         refusals = {code: answer for code, answer in found["responses"].items() if code != "200"}
         assert "500" in refusals, path
-        assert ("401" in refusals) is (found.get("security") != [])
+        assert "403" in refusals
         assert method == "get" or {"400", "413", "415", "422"} <= refusals.keys()
         for answer in refusals.values():
             assert answer["content"].keys() == {"application/problem+json"}
             assert "/problems/" in answer["description"]
+
+
+def test_a_locked_service_says_what_needs_the_key() -> None:
+    """The document is that of this service: with a key, all but the open operations need it; without, none does."""
+    assert "securitySchemes" not in DOCUMENT["components"]
+    key = "correct-horse-battery-staple"
+    app = make_app(make_settings(api_key=SecretStr(key)))
+    locked = call(app, "GET", "/openapi.json").json()
+    assert locked["security"] == [{"ApiKey": []}, {"Bearer": []}]
+    for operation in app.operations:
+        described = locked["paths"][operation.path][operation.method.lower()]
+        assert ("401" in described["responses"]) is not operation.open
+        assert (described.get("security") == []) is operation.open
 
 
 @pytest.mark.parametrize(
@@ -116,7 +133,7 @@ def test_answers_have_no_defaults(struct: type[msgspec.Struct]) -> None:
 
 def test_the_page_can_be_left_out() -> None:
     """With the setting off, there is no interactive page, and the document stays."""
-    app = create_app(make_settings(docs=False))
+    app = create_shell(make_settings(docs=False))
     assert call(app, "GET", "/docs").status_code == 404
     assert call(app, "GET", "/openapi.json").status_code == 200
     assert call(app, "GET", "/docs/assets/page.css").status_code == 200
@@ -136,7 +153,7 @@ def test_vendored_files_are_the_published_ones() -> None:
 def test_every_file_of_the_folder_is_known() -> None:
     """Nothing lies there that is neither served nor explained."""
     found = {path.name for path in assets.FOLDER.iterdir()}
-    served = {(operation.path, operation.method.lower()) for operation in APP.operations}
+    served = {f"{asset.name}.gz" if asset.gzipped else asset.name for asset in assets.ASSETS}
     assert found - served == {
         "swagger-ui.LICENSE", "swagger-ui.NOTICE", "swagger-ui.lock.json", "swagger-ui-bundle.js.LICENSE.txt",
     }  # fmt: skip
