@@ -155,6 +155,8 @@ class Boundary:
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             return _ENCODED
         length = headers.get(b"content-length")
+        if length is not None and not length.isdigit():
+            return _NO_LENGTH
         # No more digits than a bound can have: int() of thousands of them is slow, and refuses at last.
         if length is not None and (len(length) > 18 or int(length) > self._limit):
             return self._too_large()
@@ -236,6 +238,9 @@ _NO_KEY: Final = ProblemError(
     problems.UNAUTHORIZED,
     "expected the API key of this service, found none or another one; send header X-API-Key, or Authorization: Bearer",
     headers={"WWW-Authenticate": "Bearer"},
+)
+_NO_LENGTH: Final = ProblemError(
+    problems.BAD_REQUEST, "expected digits in the header Content-Length, found something else; send the body's length"
 )
 _ENCODED: Final = ProblemError(
     problems.UNSUPPORTED_MEDIA_TYPE, "expected a body without Content-Encoding, found a compressed one; send it plain"

@@ -127,6 +127,11 @@ def float_array(values: Sequence[float]) -> FloatArray:
     return np.fromiter(values, np.float64, len(values))
 
 
+def to_date(day: np.datetime64) -> dt.date:
+    """Return a numpy day as a date."""
+    return dt.date.fromordinal(int(day.view(np.int64)) + EPOCH)
+
+
 def _date_array(days: Sequence[dt.date]) -> DateArray:
     # Thirty times faster than numpy's own conversion of date objects.
     ordinals = np.fromiter(map(dt.date.toordinal, days), np.int64, len(days))

@@ -1,7 +1,7 @@
 """Answers of the service. No field has a default: a client sees every field, every time."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -159,3 +159,21 @@ class ForecastAnswer(Envelope, frozen=True):
     level: Annotated[float | None, Meta(description="Share of outcomes that the band holds; null for a fallback.")]
     forecast: Annotated[list[ForecastPoint], Meta(description="One row a session, nearest first.", min_length=1)]
     regressors: Annotated[dict[str, Regressor], Meta(description="Regressors of the model, by name.")]
+
+
+class Flag(Struct, frozen=True):
+    """One contradiction between models."""
+
+    code: Annotated[str, Meta(description="Which rule.", examples=["returns-disagree"])]
+    meaning: Annotated[str, Meta(description="What the rule says.")]
+    detail: Annotated[str, Meta(description="Which models said what.")]
+
+
+class EverythingAnswer(Struct, frozen=True):
+    """Every model about one input."""
+
+    symbol: Annotated[str | None, Meta(description="Symbol asked about, if one was named.")]
+    as_of: Annotated[dt.date | None, Meta(description="Last bar known; null if the bars carry no dates.")]
+    answers: Annotated[dict[str, Any], Meta(description="By model: what its own route answers for this input.")]
+    coherence: Annotated[list[Flag], Meta(description="Where the models contradict each other; empty if nowhere.")]
+    warnings: Annotated[list[str], Meta(description="What is unusual about the input.")]

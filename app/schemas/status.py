@@ -1,11 +1,12 @@
 """Answers about the service itself: status card, health, readiness, models, symbols."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from app.schemas.answers import Model, Skill, Struct, Version
+from models.manifest import Manifest
 
 ModelCondition = Literal["serving", "missing", "quarantined", "failed"]
 
@@ -66,9 +67,13 @@ class Symbol(Struct, frozen=True):
     """One stored history."""
 
     symbol: Annotated[str, Meta(description="Name to ask with.", examples=["AAPL"])]
+    name: Annotated[str, Meta(description="What it is.")]
+    calendar: Annotated[str, Meta(description="Exchange calendar that it follows.", examples=["XNYS"])]
     bars: Annotated[int, Meta(description="Sessions stored.")]
     first: Annotated[dt.date, Meta(description="First session.")]
     last: Annotated[dt.date, Meta(description="Last session, the latest as_of.")]
+    adjustment: Annotated[str, Meta(description="What prices are freed of.", examples=["split+dividend"])]
+    source: Annotated[str, Meta(description="Where it came from.", examples=["sample"])]
     volume: Annotated[bool, Meta(description="Whether volumes are stored.")]
 
 
@@ -78,14 +83,37 @@ class Symbols(Struct, frozen=True):
     symbols: list[Symbol]
 
 
+class ModelList(Struct, frozen=True):
+    """Every model that has a route."""
+
+    models: list[ModelHealth]
+
+
+class ModelDetail(Struct, frozen=True):
+    """One model: what serves, how it was made and judged."""
+
+    health: ModelHealth
+    manifest: Annotated[Manifest | None, Meta(description="Manifest of the version that serves; null if none does.")]
+    evaluation: Annotated[Any, Meta(description="Content of evaluation.json.")]  # Any: each task has its own figures
+    card: Annotated[str | None, Meta(description="The model card, Markdown.")]
+
+
 class ModelVersion(Struct, frozen=True):
     """One published version of a model."""
 
     model: Model
     version: Version
     created: Annotated[dt.datetime, Meta(description="When it was published, UTC.")]
+    state: Annotated[str, Meta(description="candidate, champion, archived or quarantined.", examples=["champion"])]
     champion: Annotated[bool, Meta(description="Whether it is the one that serves.")]
     verdict: Annotated[str, Meta(description="What the promotion gate said.")]
+    quarantine: Annotated[str | None, Meta(description="Why it is refused; null if it is not.")]
+
+
+class ModelVersions(Struct, frozen=True):
+    """The published versions of a model, oldest first."""
+
+    versions: list[ModelVersion]
 
 
 class StatusCard(Struct, frozen=True):

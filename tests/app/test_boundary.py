@@ -217,6 +217,13 @@ def test_a_stated_length_beyond_the_bound_is_refused_unread(path: str, length: o
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
+@pytest.mark.parametrize("length", ["", "x", "-1", "1e3", "+5", "1 2"])
+def test_a_length_that_is_none_is_400(length: str) -> None:
+    """Servers refuse it before; the boundary does not rely on that."""
+    sent, _ = exchange(APP, [{"type": "http.request", "body": BAR}], headers={"content-length": length})
+    assert sent[0]["status"] == 400
+
+
 def test_a_body_of_unknown_length_is_stopped_at_the_bound() -> None:
     """The application never sees more than the bound, the upload ends early, the answer is a problem."""
     sent, taken = exchange(SMALL, chunks(1000, 500), headers={"transfer-encoding": "chunked"})

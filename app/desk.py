@@ -1,0 +1,88 @@
+"""What the routes of predictions work with, put together once a start, and which routes there are."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.batch import Batches
+from app.coherence import flags
+from app.context import Context
+from app.forecasting import SHORT, Forecaster
+from app.metrics import Metrics
+from app.plane import Answer, Plane
+from app.queries import ForecastQuery, Queries
+from app.schemas.status import Health, Replay, StatusCard
+from app.serving import Serving
+from app.settings import Settings
+from models.tasks.registry import task_of
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that an endpoint hands a request to."""
+
+    serving: Serving
+    plane: Plane
+    forecaster: Forecaster
+    batches: Batches
+    queries: Queries
+    body_timeout_seconds: float
+
+    @classmethod
+    def of(cls, serving: Serving, settings: Settings, metrics: Metrics) -> "Desk":
+        """Put it together."""
+        plane = Plane(serving, metrics)
+        return cls(
+            serving=serving,
+            plane=plane,
+            forecaster=Forecaster(plane),
+            batches=Batches(plane, settings.max_batch_rows),
+            queries=Queries(settings),
+            body_timeout_seconds=settings.body_timeout_seconds,
+        )
+
+    @property
+    def bar_models(self) -> tuple[str, ...]:
+        """Models that answer from bars alone."""
+        return tuple(model for model in self.serving.models if task_of(model).identity.name != "forecast")
+
+    def together(self, asked: Context) -> Answer:
+        """Answer one question by every model, with the contradictions between them."""
+        answers = self.plane.together(self.bar_models, asked)
+        query = ForecastQuery(periods=SHORT, symbol=asked.symbol, history=asked.bars, regressors={}, level=None)
+        for model in self.serving.models:
+            if model not in answers:
+                answers[model] = self.forecaster.path(self.serving.slot(model), asked, query)
+        return {
+            "symbol": asked.symbol,
+            "as_of": asked.as_of,
+            "answers": answers,
+            "coherence": flags(answers, float(asked.bars.close[-1])),
+            "warnings": list(asked.warnings),
+        }
+
+    # What the health routes show
+
+    def health(self) -> Health:
+        """Return the state of every model."""
+        return self.serving.health()
+
+    def card(self) -> StatusCard:
+        """Return what the status card shows."""
+        return self.serving.card()
+
+    def replay(self, model: str) -> Replay | None:
+        """Replay a model's golden examples; None if no such model serves."""
+        return self.serving.replay(model)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, metrics: Metrics) -> AsyncIterator[Desk]:
+    """Load everything before the first request."""
+    serving = Serving(settings, metrics)
+    serving.load()
+    serving.bars.symbols()
+    gc.collect()
+    gc.freeze()  # models never become garbage, and walking them is what makes the slowest requests slow
+    yield Desk.of(serving, settings, metrics)

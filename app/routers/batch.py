@@ -1,0 +1,149 @@
+"""Batches: CSV or JSON in, CSV or JSON out."""
+
+from typing import Final
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app import problems
+from app.batch import flat
+from app.columns import invalid
+from app.decoding import read_body, require_json
+from app.desk import Desk
+from app.errors import ProblemError, shown
+from app.operations import JSON, Body, Operation, Parameter
+from app.routers.counter import desk
+from app.schemas import forms
+from app.schemas.batch import BatchAnswer
+from app.schemas.requests import BatchRequest
+
+CSV: Final = "text/csv"
+MULTIPART: Final = "multipart/form-data"
+MAX_FIELDS: Final = 8
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+async def predict_batch(request: Request) -> Response:
+    """Answer each row of a file, or each item, by itself."""
+    at = desk(request)
+    models = _models(request, at)
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    request_id = request.scope["state"]["request_id"]
+    if media in {CSV, MULTIPART}:
+        data = await (_uploaded(request) if media == MULTIPART else read_body(request, at.body_timeout_seconds))
+        symbol = request.query_params.get("symbol")
+        answer = await run_in_threadpool(at.batches.table, data, models, symbol, request_id)
+    else:
+        require_json(request)
+        queries = at.queries.batch(await read_body(request, at.body_timeout_seconds))
+        answer = await run_in_threadpool(at.batches.items, queries, models, request_id)
+    if _wants_csv(request):
+        return Response(await run_in_threadpool(flat, answer), media_type=CSV)
+    return Response(await run_in_threadpool(_ENCODE, answer), media_type=JSON)
+
+
+async def predict_batch_alias(request: Request) -> Response:
+    """Do as `predict_batch`, under the name that other services use."""
+    return await predict_batch(request)
+
+
+def _models(request: Request, at: Desk) -> tuple[str, ...]:
+    """Return the models that the query names; all that answer from bars if it names none."""
+    names = [name for value in request.query_params.getlist("model") for name in value.split(",") if name]
+    for name in names:
+        if name not in at.bar_models:
+            detail = f"expected models of bars ({', '.join(at.bar_models)}), found {shown(name)!r}"
+            raise ProblemError(problems.UNKNOWN_MODEL, detail)
+    return tuple(dict.fromkeys(names)) or at.bar_models
+
+
+async def _uploaded(request: Request) -> bytes:
+    """Return the file of a multipart form."""
+    try:
+        async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+            files = [value for value in form.values() if isinstance(value, UploadFile)]
+            if len(files) != 1:
+                detail = f"expected one file in the form, found {len(files)}; with curl: -F file=@bars.csv"
+                raise ProblemError(problems.BAD_REQUEST, detail)
+            return await files[0].read()
+    except HTTPException as error:
+        detail = f"expected a multipart form with one file, found: {shown(str(error.detail))}"
+        raise ProblemError(problems.BAD_REQUEST, f"{detail}; with curl: -F file=@bars.csv") from None
+
+
+def _wants_csv(request: Request) -> bool:
+    wanted = request.query_params.get("format", "")
+    if wanted not in {"", "csv", "json"}:
+        raise invalid("", f"expected format csv or json, found {shown(wanted)!r}")
+    return wanted == "csv" or (not wanted and CSV in request.headers.get("accept", ""))
+
+
+_FILE: Final = {"type": "string", "format": "binary", "description": "A CSV file of bars; see the data guide."}
+
+_BODY: Final = Body(
+    struct=BatchRequest,
+    examples={"items": {"items": [forms.FLAT_BAR, {"symbol": "AAPL"}]}},
+    also={
+        CSV: {"type": "string"},
+        MULTIPART: {"type": "object", "properties": {"file": _FILE}, "required": ["file"]},
+    },
+)
+
+_PARAMETERS: Final = (
+    Parameter(
+        name="model",
+        place="query",
+        description="Models to ask, by comma; all that answer from bars if left out.",
+        example="lightgbm_direction",
+        schema={"type": "string"},
+    ),
+    Parameter(
+        name="format",
+        place="query",
+        description="Form of the answer; the header Accept decides if left out.",
+        example="json",
+        schema={"type": "string", "enum": ["json", "csv"]},
+    ),
+    Parameter(
+        name="symbol",
+        place="query",
+        description="Which symbol of the file is meant, or what its rows are of.",
+        example="AAPL",
+        schema={"type": "string"},
+    ),
+)
+
+_REFUSALS: Final = (
+    problems.BAD_REQUEST,
+    problems.UNKNOWN_MODEL,
+    problems.UNKNOWN_SYMBOL,
+    problems.CSV_UNREADABLE,
+    problems.MODEL_UNAVAILABLE,
+    problems.NOT_READY,
+)
+
+OPERATIONS: Final = tuple(
+    Operation(
+        method="POST",
+        path=path,
+        endpoint=endpoint,
+        summary=summary,
+        description="Each row is answered as of that row, exactly as the single route would; a wrong one is reported by "
+        "its line and harms no other.",
+        tag="batch",
+        answer=BatchAnswer,
+        media=(JSON, CSV),
+        body=_BODY,
+        parameters=_PARAMETERS,
+        problems=_REFUSALS,
+    )
+    for path, endpoint, summary in (
+        ("/predict/batch", predict_batch, "Many rows or items"),
+        ("/predict_batch", predict_batch_alias, "Many rows or items (alias)"),
+    )
+)

@@ -1,0 +1,134 @@
+"""Predictions: one route a model, and all of them together."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app import problems
+from app.context import resolve
+from app.decoding import read_body, require_json
+from app.desk import Desk
+from app.operations import JSON, Body, Endpoint, Operation
+from app.queries import Observations
+from app.routers.counter import desk
+from app.schemas import answers, forms
+from app.schemas.requests import ForecastRequest, PredictRequest, RegimeRequest
+from models.tasks.registry import route_of, task_of
+
+ANSWERS: Final[dict[str, type[answers.Envelope]]] = {
+    "return": answers.ReturnAnswer,
+    "direction": answers.DirectionAnswer,
+    "volatility": answers.VolatilityAnswer,
+    "risk": answers.RiskAnswer,
+    "regime": answers.RegimeAnswer,
+    "forecast": answers.ForecastAnswer,
+}
+"""Answer of each task."""
+
+REFUSALS: Final = (
+    problems.UNKNOWN_SYMBOL,
+    problems.NO_SUCH_DATE,
+    problems.HISTORY_CONFLICT,
+    problems.MODEL_UNAVAILABLE,
+    problems.NOT_READY,
+    problems.DATA_UNAVAILABLE,
+)
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+def operations(models: Iterable[str]) -> list[Operation]:
+    """Return the operations of these models, and the one that asks them all."""
+    return [_operation(model) for model in models] + [EVERYTHING]
+
+
+def _operation(model: str) -> Operation:
+    task = task_of(model).identity
+    return Operation(
+        method="POST",
+        path=route_of(model),
+        endpoint=_ENDPOINTS.get(task.name, _predict)(model),
+        summary=f"{model}: {task.name}",
+        description=task.question,
+        tag="predict" if task.name != "forecast" else "forecast",
+        answer=ANSWERS[task.name],
+        body=_BODIES.get(task.name, PREDICT),
+        problems=REFUSALS + ((problems.HORIZON_TOO_FAR,) if task.name == "forecast" else ()),
+    )
+
+
+def _predict(model: str) -> Endpoint:
+    async def predict(request: Request) -> Response:
+        """Answer one question about bars."""
+        at = desk(request)
+        asked = resolve(at.queries.predict(await _json(request, at)), at.serving.bars)
+        return _answer(at.plane.predict(model, asked))
+
+    return predict
+
+
+def _regime(model: str) -> Endpoint:
+    async def regime(request: Request) -> Response:
+        """Answer from bars or from ready-made observations."""
+        at = desk(request)
+        query = at.queries.regime(await _json(request, at))
+        if isinstance(query, Observations):
+            return _answer(at.plane.regime_of(model, query))
+        return _answer(at.plane.predict(model, resolve(query, at.serving.bars)))
+
+    return regime
+
+
+def _forecast(model: str) -> Endpoint:
+    async def forecast(request: Request) -> Response:
+        """Answer with a price path."""
+        at = desk(request)
+        return _answer(at.forecaster.forecast(model, at.queries.forecast(await _json(request, at))))
+
+    return forecast
+
+
+async def everything(request: Request) -> Response:
+    """Answer one question by every model, and say where they contradict each other."""
+    at = desk(request)
+    asked = resolve(at.queries.predict(await _json(request, at)), at.serving.bars)
+    return _answer(at.together(asked))
+
+
+async def _json(request: Request, at: Desk) -> bytes:
+    require_json(request)
+    return await read_body(request, at.body_timeout_seconds)
+
+
+def _answer(answer: object) -> Response:
+    return Response(_ENCODE(answer), media_type=JSON)
+
+
+_ENDPOINTS: Final[dict[str, Callable[[str], Endpoint]]] = {"regime": _regime, "forecast": _forecast}
+
+
+def _examples(allowed: Iterable[forms.Form]) -> dict[str, forms.Body]:
+    return {name: body for form in allowed for name, body in form.examples.items()}
+
+
+PREDICT: Final = Body(struct=PredictRequest, forms=forms.PREDICT_FORMS, examples=_examples(forms.PREDICT_FORMS))
+
+_BODIES: Final = {
+    "regime": Body(struct=RegimeRequest, forms=forms.REGIME_FORMS, examples=_examples(forms.REGIME_FORMS)),
+    "forecast": Body(struct=ForecastRequest, examples=forms.FORECAST_EXAMPLES),
+}
+
+EVERYTHING: Final = Operation(
+    method="POST",
+    path="/predict",
+    endpoint=everything,
+    summary="Every model about one input",
+    description="One feature pass for all models; `coherence` names where their answers contradict each other.",
+    tag="predict",
+    answer=answers.EverythingAnswer,
+    body=PREDICT,
+    problems=REFUSALS,
+)

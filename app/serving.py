@@ -1,0 +1,193 @@
+"""What serves: every model's loaded version, or why there is none. Owned by the application's lifespan.
+
+A request takes the slot of a model once and answers from it, so a reload in the middle never mixes two versions.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from app.columns import to_date
+from app.metrics import Metrics
+from app.schemas.answers import Skill
+from app.schemas.status import Health, ModelCondition, ModelHealth, Replay, StatusCard
+from app.settings import Settings
+from app.version import service_version
+from data.bar_store import BarStore
+from data.sources.sample import sample_root
+from models.errors import ArtifactError, ArtifactMissing, ArtifactQuarantined, ArtifactUnsound
+from models.golden import cases_of, replay
+from models.manifest import Manifest, Score
+from models.served import ServedModel, load_model, prove
+from models.store import ArtifactStore, Loaded
+from models.tasks.registry import EXPECTED_MODELS, TaskUnknown, route_of, task_of
+from models.typing import JsonObject
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One model's place.
+
+    ``loaded`` is the version that answers, or None; ``condition`` and ``reason`` say why not. A reload that fails leaves
+    the version that answered before, and its reason in ``reason``. ``head`` is what a fallback may read of a manifest.
+    """
+
+    model: str
+    condition: ModelCondition
+    reason: str | None
+    loaded: Loaded[ServedModel] | None
+    head: JsonObject | None
+
+
+class Serving:
+    """The models and the bars that answer requests. Safe for threads."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Open the stores; `load` reads the models."""
+        self.bars = BarStore((sample_root(), settings.data_dir / "processed"))
+        self.store = ArtifactStore(settings.artifacts_dir, by="service")
+        self.strict = settings.strict
+        self._metrics = metrics
+        self._slots: Mapping[str, Slot] = {
+            model: Slot(model, "missing", "not loaded yet", None, None) for model in served_models(self.store)
+        }
+        self._lock = threading.Lock()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of all models that have a route."""
+        return tuple(self._slots)
+
+    def slot(self, model: str) -> Slot:
+        """Return the slot of a model; raises ``KeyError`` for one without a route."""
+        return self._slots[model]
+
+    def load(self) -> None:
+        """Load every model; one that fails stops no other."""
+        for model in self._slots:
+            self.reload(model)
+
+    def reload(self, model: str) -> Slot:
+        """Load the promoted version of one model; on any failure the version that serves goes on serving."""
+        fresh = self._loaded(model)
+        with self._lock:
+            old = self._slots[model]
+            if fresh.loaded is None and old.loaded is not None:
+                fresh = replace(old, reason=fresh.reason)
+            self._slots = {**self._slots, model: fresh}
+            if old.loaded is not None and old.loaded is not fresh.loaded:
+                self._metrics.models.remove(model, old.loaded.version)
+            if fresh.loaded is not None:
+                self._metrics.models.labels(model, fresh.loaded.version).set(1)
+        return fresh
+
+    def _loaded(self, model: str) -> Slot:
+        try:
+            loaded = self.store.load(model, None, load_model, prove)
+        except ArtifactError as error:
+            log.error("%s can't serve: %s", model, error)  # noqa: TRY400  the message says it all; no stack is missing
+            return Slot(model, _condition(error), _advice(model, error), None, self._head(model))
+        return Slot(model, "serving", None, loaded, _answer_head(loaded.manifest))
+
+    def _head(self, model: str) -> JsonObject | None:
+        """Return the head of the promoted version if its manifest, at least, can be trusted."""
+        try:
+            return _answer_head(self.store.manifest(model))
+        except ArtifactError:
+            return None
+
+    # What the health routes show
+
+    def health(self) -> Health:
+        """Return the state of every model."""
+        models = [_health(slot) for slot in self._slots.values()]
+        serving = sum(model.state == "serving" for model in models)
+        status: Literal["ok", "degraded", "unavailable"] = (
+            "ok" if serving == len(models) else "degraded" if serving else "unavailable"
+        )
+        return Health(status=status, version=service_version(), strict=self.strict, models=models)
+
+    def card(self) -> StatusCard:
+        """Return what the status card shows."""
+        stored = self.bars.symbols()
+        last = max((info.last for info in stored), default=None)
+        return StatusCard(health=self.health(), symbols=len(stored), data_to=None if last is None else to_date(last))
+
+    def replay(self, model: str) -> Replay | None:
+        """Replay a model's golden examples, as published and as they lie on disk now; None if no such model serves."""
+        slot = self._slots.get(model)
+        if slot is None or slot.loaded is None:
+            return None
+        begun = time.perf_counter()
+        golden = self.store.read(model, slot.loaded.version).files["golden.json"]
+        replay(slot.loaded.model, golden)
+        return Replay(
+            model=model,
+            version=slot.loaded.version,
+            examples=len(cases_of(golden)),
+            identical=True,
+            seconds=time.perf_counter() - begun,
+        )
+
+
+def served_models(store: ArtifactStore) -> tuple[str, ...]:
+    """Return the models that have a route: those of a complete installation, then others that were published."""
+    further = [model for model in store.models() if model not in EXPECTED_MODELS and _has_task(model)]
+    return (*EXPECTED_MODELS, *further)
+
+
+def skill_of(score: Score) -> Skill | None:
+    """Return a score as answers show it; None without an interval."""
+    if score.ci95 is None:
+        return None
+    return Skill(
+        metric=score.metric,
+        value=score.value,
+        ci95=score.ci95,
+        n=score.n,
+        baseline=score.baseline,
+        verdict=score.verdict,
+    )
+
+
+def _has_task(model: str) -> bool:
+    try:
+        task_of(model)
+    except TaskUnknown:
+        log.warning("%s is published and has no task, so no route; its name must end with a task", model)
+        return False
+    return True
+
+
+def _answer_head(manifest: Manifest) -> JsonObject | None:
+    head = manifest.tiers[-1].head.get("answer")
+    return head if isinstance(head, dict) else None
+
+
+def _condition(error: ArtifactError) -> ModelCondition:
+    if isinstance(error, ArtifactMissing):
+        return "missing"
+    return "quarantined" if isinstance(error, (ArtifactQuarantined, ArtifactUnsound)) else "failed"
+
+
+def _advice(model: str, error: ArtifactError) -> str:
+    return f"{error.slug}; train it: python -m training.{model}.train"
+
+
+def _health(slot: Slot) -> ModelHealth:
+    manifest = None if slot.loaded is None else slot.loaded.manifest
+    return ModelHealth(
+        model=slot.model,
+        task=task_of(slot.model).identity.name,
+        path=route_of(slot.model),
+        state=slot.condition,
+        version=None if manifest is None else manifest.version,
+        trained_to=None if manifest is None else manifest.last_date,
+        reason=slot.reason,
+        skill=None if manifest is None else skill_of(manifest.tiers[-1].scores[0]),
+    )
