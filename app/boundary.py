@@ -152,6 +152,9 @@ class Boundary:
                 return _FOREIGN_HOST
         elif scope["path"] not in self._open_paths and not self._knows_key(headers):
             return _NO_KEY
+        return self._body_refusal(headers)
+
+    def _body_refusal(self, headers: dict[bytes, bytes]) -> ProblemError | None:
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             return _ENCODED
         length = headers.get(b"content-length")

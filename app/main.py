@@ -115,7 +115,7 @@ def create_shell(
     own = [operation for router in ROUTERS for operation in router]
     if settings.docs:
         own += pages.DOCS_OPERATIONS
-    return Service(settings, [*own, *operations], open_serving)
+    return Service(settings, [*operations, *own], open_serving)  # what people come for stands first in the document
 
 
 @functools.cache
