@@ -5,6 +5,6 @@ from pathlib import Path
 
 
 def artifacts_root() -> Path:
-    """Return the store's folder: ``BARCAST_ARTIFACTS``, or ``models/artifacts`` of this checkout."""
-    chosen = os.environ.get("BARCAST_ARTIFACTS")
-    return Path(chosen) if chosen else Path(__file__).parent / "artifacts"
+    """Return the store's folder: ``BARCAST_ARTIFACTS_DIR``, relative to this checkout, or ``models/artifacts``."""
+    here = Path(__file__).resolve().parent
+    return here.parent / Path(os.environ.get("BARCAST_ARTIFACTS_DIR") or here / "artifacts").expanduser()

@@ -1,48 +1,105 @@
 """Command line of every ``train.py``."""
 
 import argparse
+import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
 
-from data.bar_store import BarStore, default_roots
+from data.bar_store import sample_store
+from data.paths import processed_root
+from feature_mapper.bars import Bars
 from feature_mapper.errors import BarcastError
+from models.manifest import Manifest
 from models.paths import artifacts_root
 from models.store import ArtifactStore
 from training.kit.discover import spec_of
 from training.kit.gate import headline
 from training.kit.ritual import run
 
+EXIT_PROMOTED: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_CANDIDATE: Final = 3
+EXIT_INTERRUPTED: Final = 130
 
-def main(script: str, arguments: list[str] | None = None) -> int:
-    """Train the model of the folder that ``script`` lies in; return the exit code.
+_HELP: Final = """
+exit codes:
+  0    published and promoted
+  1    not trained; the store is as it was
+  2    wrong arguments
+  3    published and kept as a candidate: the gate said no, and why
+  130  interrupted; the store is as it was
+"""
 
-    0: published and promoted. 3: published as a candidate, the gate said no. 1: not trained; the store is as it was.
-    """
+
+def main(script: str, arguments: Sequence[str] | None = None) -> int:
+    """Train the model of the folder that ``script`` lies in; return the exit code, see ``--help``."""
     model = Path(script).resolve().parent.name
-    parser = argparse.ArgumentParser(prog=f"train {model}", description=f"Train {model} and publish a new version.")
-    parser.add_argument(
-        "--artifacts", type=Path, default=artifacts_root(), help="artifact store (default: %(default)s)"
-    )
-    parser.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="train on these stored symbols only")
-    options = parser.parse_args(arguments)
+    options = _parser(model).parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
     try:
-        bars = BarStore(default_roots())
-        symbols = options.symbols or [info.symbol for info in bars.symbols()]
-        series = {symbol: bars.bars(symbol) for symbol in symbols}
-        manifest = run(model, spec_of(model), series, ArtifactStore(options.artifacts, by=f"train {model}"))
+        manifest = run(
+            model,
+            spec_of(model),
+            _series(options.data, options.symbols),
+            ArtifactStore(options.artifacts, by=f"train {model}"),
+        )
     except BarcastError as error:
         print(f"{model}: {error}", file=sys.stderr)
-        return 1
+        return EXIT_FAILED
     except KeyboardInterrupt:
         print(f"{model}: interrupted; nothing was published", file=sys.stderr)
-        return 130
+        return EXIT_INTERRUPTED
+    _report(manifest)
+    return EXIT_PROMOTED if manifest.gate.promoted else EXIT_CANDIDATE
+
+
+def _parser(model: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m training.{model}.train",
+        description=f"Train {model} on the stored series, judge it out of sample and publish a new version of it.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--artifacts",
+        type=Path,
+        metavar="FOLDER",
+        default=artifacts_root(),
+        help="artifact store (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        default=processed_root(),
+        help="imported series, beside the shipped sample (default: %(default)s)",
+    )
+    parser.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="train on these stored symbols only")
+    return parser
+
+
+def _series(processed: Path, symbols: Sequence[str] | None) -> Mapping[str, Bars]:
+    bars = sample_store(processed)
+    names = symbols or [info.symbol for info in bars.symbols()]
+    return {name: bars.bars(name) for name in names}
+
+
+def _report(manifest: Manifest) -> None:
+    name = f"{manifest.model} {manifest.version}"
     for tier in manifest.tiers:
         score = headline(tier.scores)
         interval = "" if score.ci95 is None else f" [{score.ci95[0]:+.4f}, {score.ci95[1]:+.4f}]"
         print(
-            f"{model} {manifest.version} tier {tier.tier:3d}: {score.metric} {score.value:+.4f}{interval}"
+            f"{name} tier {tier.tier:3d}: {score.metric} {score.value:+.4f}{interval}"
             f" against {score.baseline}, n {score.n:,}: {score.verdict}"
         )
     word = "promoted" if manifest.gate.promoted else "kept as candidate"
-    print(f"{model} {manifest.version}: {word} ({manifest.gate.reason})")
-    return 0 if manifest.gate.promoted else 3
+    print(f"{name}: {word} ({manifest.gate.reason})", flush=True)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End on SIGTERM as on Ctrl-C, so that what is half written is taken away."""
+    raise KeyboardInterrupt

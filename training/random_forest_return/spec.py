@@ -6,7 +6,7 @@ SPEC = ModelSpec(
     family="forest",
     parameters={
         "estimator": "random_forest",
-        "n_estimators": 100,
+        "n_estimators": 40,
         "max_depth": 4,
         "min_samples_leaf": 200,
         "max_features": 0.25,

@@ -1,0 +1,209 @@
+"""Barcast's command line: serve, train, look at models, read market data."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn, cast
+
+from feature_mapper.errors import BarcastError
+
+if TYPE_CHECKING:
+    from data.bar_store import ReadOptions
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except BarcastError as error:
+        print(f"barcast: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("barcast: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _serve(_: argparse.Namespace) -> NoReturn:
+    """Train what has no sound champion; then become the server."""
+    artifacts, data = _places()
+    if find_spec("training") is None:
+        print("There is no training code here; serving the models that there are.", flush=True)
+    else:
+        _train_missing(artifacts, data)
+    # A fresh process: what serves holds no training code and none of its memory.
+    os.execv(sys.executable, [sys.executable, "-m", "app"])  # noqa: S606  no shell is wanted
+
+
+def _train_missing(artifacts: Path, data: Path) -> None:
+    from models.store import ArtifactStore
+    from training.kit.fleet import missing
+
+    models = missing(ArtifactStore(artifacts))
+    if models and _train_models(models, artifacts, data) == EXIT_FAILED:
+        print("Not every model could be trained; what is missing is answered by marked fallbacks.", file=sys.stderr)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from models.store import ArtifactStore
+    from training.kit.discover import model_names, spec_of
+    from training.kit.fleet import missing
+
+    artifacts, data = _places()
+    for model in options.models:
+        spec_of(model)  # raises before anything starts
+    models = tuple(dict.fromkeys(options.models)) or model_names()
+    if options.missing:
+        wanted = missing(ArtifactStore(artifacts))
+        models = tuple(model for model in models if model in wanted)
+        if not models:
+            print("Nothing is missing.")
+            return 0
+    return _train_models(models, artifacts, data)
+
+
+def _train_models(models: Sequence[str], artifacts: Path, data: Path) -> int:
+    from models.store import ArtifactStore
+    from training.kit.fleet import exit_code, summary, train_all
+
+    print(f"Training {len(models)} of Barcast's models: {', '.join(models)}", flush=True)
+    results = train_all(models, artifacts=artifacts, data=data, say=_say)
+    print(summary(results, ArtifactStore(artifacts)), flush=True)
+    return exit_code(results)
+
+
+def _models(_: argparse.Namespace) -> int:
+    from models.store import ArtifactStore
+    from models.tasks.registry import EXPECTED_MODELS, route_of
+
+    store = ArtifactStore(_places()[0])
+    for model in dict.fromkeys((*EXPECTED_MODELS, *store.models())):
+        version = store.current(model)
+        if version is None:
+            print(f"{model:<24} {'-':<8} {route_of(model):<32} not trained; barcast train {model}")
+            continue
+        tier = store.manifest(model).tiers[-1]
+        score = tier.scores[0]
+        worth = f"{score.metric} {score.value:+.4f} against {score.baseline}: {score.verdict}"
+        print(f"{model:<24} {version:<8} {route_of(model):<32} {worth}")
+    return 0
+
+
+def _read(options: argparse.Namespace) -> int:
+    from data.sources.csv import read_csv
+
+    result = read_csv(options.file, symbol=options.symbol, all_symbols=options.symbol is None, **_reading(options))
+    print(result.report.describe())
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from data.bar_store import sample_store
+
+    store = sample_store(_places()[1])
+    report = store.import_csv(
+        options.file,
+        options.symbol,
+        file_symbol=options.file_symbol,
+        name=options.name,
+        calendar=options.calendar,
+        currency=options.currency,
+        **_reading(options),
+    )
+    info = store.info(options.symbol)
+    print(report.describe())
+    print(f"stored as {info.symbol}: {info.bars} bars, {info.first} to {info.last}, calendar {info.calendar}")
+    return 0
+
+
+def _reading(options: argparse.Namespace) -> "ReadOptions":
+    """Return the reader's parameters that were given; a file that shows its meaning needs none."""
+    names = ("date_order", "decimal", "adjusted", "timezone", "price_scale", "impossible")
+    given = {name: getattr(options, name) for name in names}
+    return cast("ReadOptions", {name: value for name, value in given.items() if value is not None})
+
+
+def _places() -> tuple[Path, Path]:
+    """Return where artifacts and imported series are, for every command as the service has it."""
+    if find_spec("app") is None:
+        from data.paths import processed_root
+        from models.paths import artifacts_root
+
+        return artifacts_root(), processed_root()
+    from app.settings import SettingsError, load_settings
+
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    return settings.artifacts_dir, settings.data_dir / "processed"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="barcast", description="Bars in, forecasts with their worth out.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    serve = commands.add_parser("serve", help="train what has no sound champion, then serve")
+    serve.set_defaults(run=_serve)
+
+    train = commands.add_parser("train", help="train models and publish what passes its gate")
+    train.add_argument("models", nargs="*", metavar="MODEL", help="names of model folders (default: all)")
+    train.add_argument("--missing", action="store_true", help="only those that have no sound champion")
+    train.set_defaults(run=_train)
+
+    models = commands.add_parser("models", help="list models: version that serves, route, worth out of sample")
+    models.set_defaults(run=_models)
+
+    data = commands.add_parser("data", help="read and import market data")
+    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    read = actions.add_parser("read", help="say what is in a file, and store nothing")
+    read.add_argument("--symbol", help="the one series to read (default: all of the file)")
+    read.set_defaults(run=_read)
+
+    store = actions.add_parser("import", help="store the series of a file under a symbol")
+    store.add_argument("--symbol", required=True, help="name in the store")
+    store.add_argument("--file-symbol", metavar="SYMBOL", help="name in the file, where it differs")
+    store.add_argument("--name", default="", help="name for people")
+    store.add_argument("--calendar", help="XNYS or 24/7 (default: by the form of the symbol)")
+    store.add_argument("--currency", default="", help="currency, for people")
+    store.set_defaults(run=_import)
+
+    for action in (read, store):
+        _add_reading(action)
+    return parser
+
+
+def _add_reading(action: argparse.ArgumentParser) -> None:
+    action.add_argument("file", type=Path, metavar="FILE", help="CSV of daily bars")
+    hints = action.add_argument_group("what a file may leave open")
+    hints.add_argument("--date-order", choices=("DMY", "MDY"), help="reading of 03/04/2024: day or month first")
+    hints.add_argument("--decimal", choices=(".", ","), metavar="MARK", help="reading of 1,234: . or ,")
+    hints.add_argument(
+        "--adjusted",
+        action=argparse.BooleanOptionalAction,
+        help="of both kinds of prices, demand the adjusted or take the others (default: adjusted where usable)",
+    )
+    hints.add_argument("--timezone", metavar="ZONE", help="time zone of the exchange, such as America/New_York")
+    hints.add_argument("--price-scale", type=float, metavar="NUMBER", help="divide prices by this")
+    hints.add_argument("--impossible", choices=("refuse", "drop"), help="bars that can't be (default: refuse)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
