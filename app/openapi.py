@@ -46,11 +46,11 @@ def document(operations: Sequence[Operation], version: str, *, locked: bool) -> 
     structs = {operation.answer for operation in operations} | {
         operation.body.struct for operation in operations if operation.body
     }
-    _, schemas = msgspec.json.schema_components([Problem, *(s for s in structs if s is not None)], ref_template=REF)
-    for operation in operations:
-        if operation.body and operation.body.forms:
-            name = operation.body.struct.__name__
-            schemas[name] = _one_of(schemas[name], operation.body.forms)
+    _, schemas = msgspec.json.schema_components(
+        [Problem, *(s for s in structs if s is not None)], schema_hook=_of_other_types, ref_template=REF
+    )
+    forms = {operation.body.struct.__name__: operation.body.forms for operation in operations if operation.body}
+    schemas |= {name: _one_of(schemas[name], together) for name, together in forms.items() if together}
     paths: Schema = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, locked=locked)
@@ -94,6 +94,13 @@ def _operation(operation: Operation, *, locked: bool) -> Schema:
         others = {media: {"schema": schema} for media, schema in operation.body.also.items()}
         described["requestBody"] = {"required": True, "content": {JSON: json_body, **others}}
     return described
+
+
+def _of_other_types(kind: type) -> Schema:
+    """Return the schema of what msgspec has none for: parsed JSON, which `models.typing` calls object at run time."""
+    if kind is object:
+        return {"description": "Any JSON."}
+    raise NotImplementedError
 
 
 _AS_NAME: Final = str.maketrans({"/": "_", "-": "_", "{": "", "}": ""})

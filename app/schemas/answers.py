@@ -129,7 +129,7 @@ class RegimeAnswer(Envelope, frozen=True):
 
     regime: Annotated[Literal["bear", "neutral", "bull"], Meta(description="Likeliest regime now.")]
     probabilities: Annotated[RegimeProbabilities | None, Meta(description="Filtered: later bars never change them.")]
-    confidence: Annotated[float | None, Meta(description="Probability of the likeliest regime.", ge=0, le=1)]
+    confidence: Annotated[Probability | None, Meta(description="Probability of the likeliest regime.")]
     next_probabilities: Annotated[RegimeProbabilities | None, Meta(description="One session ahead.")]
     expected_duration: Annotated[
         float | None, Meta(description="Sessions that a stay in this regime lasts on average.")
