@@ -23,7 +23,7 @@ def scores(panel: Panel, out: OutOfFold, question: Question) -> tuple[Score, ...
     own = question.loss(out.forecast, rows.y)
     rivals = {name: question.loss(forecast, rows.y) for name, forecast in out.rivals.items()}
     result = [skill(question.metric, own, loss, rows.date, against=name, seed=SEED) for name, loss in rivals.items()]
-    if out.full_margin is not out.margin and not np.array_equal(out.full_margin, out.margin):
+    if out.refitted:
         naive = next(iter(rivals))
         full = question.loss(out.full_forecast, rows.y)
         metric = f"{question.metric}_all_features"

@@ -15,8 +15,8 @@ from training.kit.questions.base import Question, Rows
 from training.kit.spec import SpecError
 from training.kit.targets import NEXT_VARIANCE
 
-HAR_WIDTHS: Final = {1: (1,), 22: (1, 5, 21), 64: (1, 5, 21, 63), 253: (1, 5, 21, 63), 509: (1, 5, 21, 63)}
-"""Widths of the yardstick that a tier's history fills."""
+HAR_WIDTHS: Final = (1, 5, 21, 63)
+"""Sessions of a day, a week, a month and a quarter: widths of the yardstick, as far as the history fills them."""
 
 
 NEWTON_STEPS: Final = 50
@@ -40,7 +40,7 @@ class Panel:
 
     def scale(self, train: IntArray) -> HarScale:
         """Fit the yardstick on the rows at ``train``."""
-        return fit_scale(HAR_WIDTHS[self.tier], self.logs[train], self.next_variance[train])
+        return fit_scale(har_widths(self.tier), self.logs[train], self.next_variance[train])
 
     def volatility(self, scale: HarScale) -> FloatArray:
         """Return the yardstick's forecast for every row, shape (n,), from the levels that the panel holds."""
@@ -81,7 +81,7 @@ def _part(bars: Bars, question: Question, features: tuple[Feature, ...], tier: i
         known &= ~np.isnan(values)
     known[: tier - 1] = False
     at = np.flatnonzero(known)
-    widths = HAR_WIDTHS[tier]
+    widths = har_widths(tier)
     logs = np.full((n, len(widths)), np.nan)
     if n >= tier:
         logs[tier - 1 :] = np.stack(log_levels(bars, widths, n - tier + 1), axis=1)
@@ -93,6 +93,11 @@ def _part(bars: Bars, question: Question, features: tuple[Feature, ...], tier: i
         context={name: values[at] for name, values in context.items()},
     )
     return Panel(tier, features, compute(bars, features)[at], rows, logs[at], variance[at])
+
+
+def har_widths(tier: int) -> tuple[int, ...]:
+    """Return the widths that ``tier`` bars fill: one bar more than the width, or one bar in all (see `HarScale`)."""
+    return tuple(width for width in HAR_WIDTHS if width < tier) or HAR_WIDTHS[:1]
 
 
 def dated(bars: Bars) -> DateArray:

@@ -13,7 +13,7 @@ from feature_mapper.typing import BoolArray, DateArray, FloatArray, IntArray
 from models.families import prophet
 from models.forecast import VOLUME, to_regressor
 from models.scale import HarScale, log_levels
-from training.kit.panel import HAR_WIDTHS, dated, fit_scale
+from training.kit.panel import dated, fit_scale, har_widths
 from training.kit.progress import Progress
 from training.kit.scores import conformal_quantile
 from training.kit.spec import ModelSpec, SpecError
@@ -310,11 +310,12 @@ def final_scale(series: Mapping[str, Bars], tier: int) -> HarScale:
 
 def _scale(series: Mapping[str, Bars], tier: int, until: np.datetime64) -> HarScale:
     """Fit the yardstick on the days whose next session is known on day ``until``."""
+    widths = har_widths(tier)
     level_parts, variance_parts = list[FloatArray](), list[FloatArray]()
     for bars in series.values():
         known = bars[: int(np.searchsorted(dated(bars), until, side="right"))]
         rows = len(known) - tier
         if rows > 0:
-            level_parts.append(np.stack(log_levels(known[:-1], HAR_WIDTHS[tier], rows), axis=1))
+            level_parts.append(np.stack(log_levels(known[:-1], widths, rows), axis=1))
             variance_parts.append(NEXT_VARIANCE.values(known)[tier - 1 : -1])
-    return fit_scale(HAR_WIDTHS[tier], np.concatenate(level_parts), np.concatenate(variance_parts))
+    return fit_scale(widths, np.concatenate(level_parts), np.concatenate(variance_parts))

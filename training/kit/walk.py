@@ -34,7 +34,8 @@ class OutOfFold:
 
     ``margin``, ``full_margin`` (of the fit on all features) and ``scale`` cover every test row. ``forecast`` and
     ``rivals`` cover the rows of ``scored``: the first fold has no earlier out-of-fold rows to learn a head from, so it
-    teaches heads and is not scored.
+    teaches heads and is not scored. ``refitted`` tells whether any fold dropped features; where none did, the full
+    margin is the margin.
     """
 
     at: IntArray
@@ -46,7 +47,7 @@ class OutOfFold:
     forecast: Columns
     full_forecast: Columns
     rivals: dict[str, Columns]
-    class_weights: FloatArray
+    refitted: bool
 
 
 def fit(
@@ -100,11 +101,11 @@ def walk_forward(
     forecasts: list[Columns] = []
     full_forecasts: list[Columns] = []
     rivals: list[dict[str, Columns]] = []
-    class_weights = np.ones(1)
+    refitted = False
     for fold in splitter.split(rows.date, rows.label_end):
         volatility = panel.volatility(panel.scale(fold.train))
         fits = list(fit(panel, fold.train, volatility, question, spec, family))
-        class_weights = fits[0].class_weights
+        refitted |= len(fits) > 1
         test = panel.x[fold.test]
         margin, full_margin, scale = fits[-1].margin(test), fits[0].margin(test), volatility[fold.test]
         if at:  # heads are learnt on the folds before this one
@@ -113,7 +114,7 @@ def walk_forward(
             before, level = rows.take(earlier[known]), spec.level
             for target, past, now in ((forecasts, margins, margin), (full_forecasts, full_margins, full_margin)):
                 head = question.head(
-                    np.concatenate(past)[known], np.concatenate(scales)[known], before, level, class_weights
+                    np.concatenate(past)[known], np.concatenate(scales)[known], before, level, fits[0].class_weights
                 )
                 target.append(question.task.columns(now, scale, head))
             rivals.append(question.baselines(rows.take(fold.train), rows.take(fold.test), scale, panel.tier))
@@ -134,7 +135,7 @@ def walk_forward(
         forecast=_joined(forecasts),
         full_forecast=_joined(full_forecasts),
         rivals={name: _joined([part[name] for part in rivals]) for name in rivals[0]},
-        class_weights=class_weights,
+        refitted=refitted,
     )
 
 
