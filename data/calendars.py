@@ -165,7 +165,7 @@ _FILTERS_LOCK = threading.Lock()
 
 
 def sessions_from_library(name: str) -> DateArray:
-    """Return the sessions of an exchange from 1990 on, as exchange_calendars knows them.
+    """Return the sessions of an exchange from 1990 on, or from where exchange_calendars knows them.
 
     Raises
     ------
@@ -184,7 +184,10 @@ def sessions_from_library(name: str) -> DateArray:
     with _FILTERS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = exchange_calendars.get_calendar(name, start="1990-01-01")
+            found = exchange_calendars.get_calendar(name)
+            bound = found.bound_min()  # Tokyo is known from 1997 only
+            first = "1990-01-01" if bound is None else max("1990-01-01", f"{bound:%Y-%m-%d}")
+            found = exchange_calendars.get_calendar(name, start=first)
         except exchange_calendars.errors.InvalidCalendarName as error:
             message = f"expected an exchange code such as 'XNYS' or 'XLON', '24/7' or '24/5', found {name!r}"
             raise UnknownCalendar(message) from error

@@ -10,7 +10,7 @@ from data.sources.csv.header import Column
 from data.sources.csv.layouts import Layout
 from data.sources.csv.options import Options
 
-_EPOCH: Final = r"\d{13}|\d{16}"
+_EPOCH: Final = r"\d{12,13}|\d{15,16}"
 _NUMBER: Final = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _WHOLE: Final = r"\d+"
 _DAY: Final = r"\d{8}"

@@ -1,0 +1,108 @@
+"""`parse_rows`: every row answered in its order, sound or not."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from data.errors import AmbiguousFile, UnreadableFile
+from data.sources.csv import FaultKind, parse_rows, read_csv
+from tests.data.sources.csv.writers import Row, plain, series
+
+MIXED = b"""symbol,date,open,high,low,close,volume
+A,2024-01-03,10,12,9,11,100
+B,2024-01-02,20,22,19,21,
+A,2024-01-02,10,12,9
+A,2024-02-30,10,12,9,11,100
+
+A,2024-01-04,x,12,9,11,100
+A,2024-01-05,,12,9,11,100
+A,2024-01-08,10,8,9,11,100
+A,2024-01-03,10,12,9,11,100
+"""
+
+
+def test_each_row_has_its_bar_or_its_fault() -> None:
+    """Order, symbols, lines and repetitions stay as in the file; a blank line is no row."""
+    table = parse_rows(MIXED)
+
+    assert table.line.tolist() == [2, 3, 4, 5, 7, 8, 9, 10]
+    assert table.symbol == ("A", "B", None, "A", "A", "A", "A", "A")
+    assert {(fault.line, fault.kind, fault.column) for fault in table.faults.values()} == {
+        (4, FaultKind.RAGGED, None),
+        (5, FaultKind.DATE, "date"),
+        (7, FaultKind.NUMBER, "open"),
+        (8, FaultKind.MISSING, "open"),
+        (9, FaultKind.IMPOSSIBLE, "high"),
+    }
+    sound = [row for row in range(len(table)) if row not in table.faults]
+    assert table.date is not None
+    assert table.volume is not None
+    assert table.date[sound].tolist() == [date(2024, 1, 3), date(2024, 1, 2), date(2024, 1, 3)]
+    assert table.close[sound].tolist() == [11, 21, 11]
+    np.testing.assert_array_equal(table.volume[sound], [100, np.nan, 100])
+
+
+def test_rows_need_no_dates() -> None:
+    """A file of nothing but prices is a batch, and no history."""
+    data = b"open,high,low,close\n10,12,9,11\n11,13,10,12\n"
+
+    table = parse_rows(data)
+
+    assert table.date is None
+    assert table.volume is None
+    assert table.close.tolist() == [11, 12]
+    assert table.symbol == (None, None)
+    assert table.report.dates == "none in the file"
+    with pytest.raises(UnreadableFile, match="date"):
+        read_csv(data)
+
+
+def test_prices_are_as_written() -> None:
+    """An adjusted close is left aside: a row alone can't tell what it adjusts for."""
+    data = b"Date,Open,High,Low,Close,Adj Close,Volume\n2024-01-02,10,12,9,11,5.5,100\n"
+
+    assert parse_rows(data).close.tolist() == [11]
+    assert read_csv(data).only().close.tolist() == [5.5]
+
+
+def test_a_file_that_is_no_table_is_refused_as_a_whole() -> None:
+    """There are no rows to answer."""
+    with pytest.raises(UnreadableFile, match="HTML"):
+        parse_rows(b"<html>")
+    with pytest.raises(AmbiguousFile):
+        parse_rows(b"Date,Open,High,Low,Close\n03/04/2024,1,2,1,1\n")
+
+
+def test_garbage_is_refused_before_it_costs_much() -> None:
+    """More than a thousand unreadable rows are no table."""
+    data = b"open,high,low,close\n" + b"1,2,1,x\n" * 1_500
+
+    with pytest.raises(UnreadableFile, match="more than 1000 rows") as caught:
+        parse_rows(data)
+    assert caught.value.line == 2
+    assert len(parse_rows(b"open,high,low,close\n" + b"1,2,1,x\n" * 999).faults) == 999
+
+
+@settings(max_examples=20)
+@given(rows=series())
+def test_sound_rows_are_the_bars_of_the_file(rows: list[Row]) -> None:
+    """Without a fault, the rows in order are what `read_csv` reads."""
+    data = plain(rows)
+    table, bars = parse_rows(data, symbol="A"), read_csv(data, symbol="A").only()
+
+    assert not table.faults
+    assert table.symbol == ("A",) * len(rows)
+    for name in ("open", "high", "low", "close", "volume", "date"):
+        np.testing.assert_array_equal(getattr(table, name), getattr(bars, name))
+
+
+@settings(max_examples=20)
+@given(rows=series())
+def test_a_row_answers_alone_as_among_others(rows: list[Row]) -> None:
+    """Cutting the file changes no row that stays."""
+    whole, part = parse_rows(plain(rows)), parse_rows(plain(rows[:7]))
+
+    for name in ("open", "high", "low", "close", "volume", "date"):
+        np.testing.assert_array_equal(getattr(whole, name)[:7], getattr(part, name))
