@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
+from models.families._skops_archive import canonical
 from models.families.base import FamilyError, Parameters, TrainingRows
 
 if TYPE_CHECKING:
@@ -67,10 +68,10 @@ class ForestTrees:
         return total if self._classifier else total[:, 0]
 
     def dump(self) -> bytes:
-        """Return a skops archive."""
+        """Return a skops archive; equal forests give equal bytes."""
         import skops.io
 
-        return bytes(skops.io.dumps(self._forest))
+        return canonical(skops.io.dumps(self._forest))
 
     def importance(self) -> "FloatArray":
         """Return the mean decrease of impurity of each feature."""
@@ -102,7 +103,21 @@ def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> ForestTrees:
 
 
 def load(weights: bytes) -> ForestTrees:
-    """Read a skops archive; a type that is not on the short list of trusted ones refuses it."""
-    import skops.io
+    """Read a skops archive.
 
-    return ForestTrees(skops.io.loads(weights, trusted=list(_TRUSTED)))
+    Raises
+    ------
+    FamilyError
+        It holds a type that is not on the short list of trusted ones, or no forest.
+
+    """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        forest = skops.io.loads(weights, trusted=list(_TRUSTED))
+    except UntrustedTypesFoundException as error:
+        raise FamilyError(f"expected an archive of a forest and nothing else, found: {error}; train again") from error
+    if type(forest).__name__ not in _CLASSES.values():
+        raise FamilyError(f"expected an archive of a forest, found a {type(forest).__name__}; train again")
+    return ForestTrees(forest)
