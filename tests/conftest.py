@@ -1,7 +1,18 @@
-"""What holds for every test: how examples are generated, and in which order tests run."""
+"""What holds for every test: how examples are generated, in which order tests run, and models trained once for all."""
+
+import json
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from models.store.lock import locked
+from training.kit.discover import model_names
+from training.kit.fleet import train_all
+
+TRAINING_S = 600.0
+"""How long a test worker waits for another to train the models."""
 
 settings.register_profile(
     "barcast",
@@ -14,5 +25,24 @@ settings.load_profile("barcast")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what is marked slow last: a mistake shows in seconds."""
+    """Run what is marked slow, or waits for trained models, last: a mistake shows in seconds."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "trained_store" in item.fixturenames:
+            item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session")
+def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with all models trained on the shipped sample, once a test run. Only read it: copy it to write."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # the workers of one run share the parent
+    store, done = shared / "trained", shared / "trained.json"
+    with locked(shared / "trained.lock", TRAINING_S):
+        if not done.exists():
+            lines: list[str] = []
+            results = train_all(model_names(), artifacts=store, data=shared / "no_imports", say=lines.append)
+            failed = [result for result in results if result.code != 0]
+            assert not failed, "\n".join([str(failed), *lines[-40:]])
+            done.write_text(json.dumps({result.model: result.seconds for result in results}))
+    return store

@@ -167,10 +167,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def summary(results: Sequence[Result], store: ArtifactStore) -> str:
     """Return a table: model, duration, how it ended, what serves now."""
     width = max((len(result.model) for result in results), default=0)
-    return "\n".join(
-        f"  {result.model:<{width}}  {result.seconds:6.1f} s  {result.outcome}; serving {store.current(result.model)}"
-        for result in results
-    )
+    return "\n".join(f"  {result.model:<{width}}  {_ending(result, store.current(result.model))}" for result in results)
+
+
+def _ending(result: Result, version: str | None) -> str:
+    serves = "nothing serves" if version is None else f"{version} serves"
+    return f"{result.seconds:6.1f} s  {result.outcome}; {serves}"
 
 
 def exit_code(results: Sequence[Result]) -> int:

@@ -3,6 +3,7 @@
 Options of a spec: see `training.kit.paths.Options`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -14,7 +15,7 @@ from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from models.families import prophet
 from models.forecast import POOLED, ForecastHead, path_file
-from models.golden import bars_to_json
+from models.golden import MIN_CASES, bars_to_json
 from models.manifest import LeakCheck, Score, Target, TierManifest
 from models.typing import Json, JsonObject
 from training.kit import plots
@@ -181,7 +182,8 @@ def _cases(series: Mapping[str, Bars], tiers: tuple[int, ...]) -> tuple[JsonObje
     cases: list[JsonObject] = []
     for tier in tiers:
         able = [bars for bars in series.values() if len(bars) > tier + max(PERIODS)]
-        for number, periods in enumerate(PERIODS):
+        for number in range(max(len(PERIODS), math.ceil(MIN_CASES / len(tiers)))):
+            periods = PERIODS[number % len(PERIODS)]
             bars = able[number % len(able)]
             end = int(rng.integers(tier, len(bars) - periods))
             window, ahead = bars[end - tier : end], dated(bars)[end : end + periods]

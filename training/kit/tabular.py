@@ -1,5 +1,6 @@
 """Training of tabular models: one estimator, yardstick and head for each tier of history."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from feature_mapper.bars import Bars
 from feature_mapper.manifest import describe
 from models.families.base import TabularFamily, tabular_family
 from models.features import to_structs
-from models.golden import bars_to_json
+from models.golden import MIN_CASES, bars_to_json
 from models.manifest import LeakCheck, Target, TierManifest
 from models.scale import HarScale
 from models.tasks.base import Head
@@ -114,14 +115,15 @@ def golden_cases(series: Mapping[str, Bars], tiers: tuple[int, ...]) -> tuple[Js
     """Choose windows over all tiers and series: exact and longer histories, with and without volume and dates."""
     rng = np.random.default_rng(16)
     cases: list[JsonObject] = []
+    each = max(CASES_A_TIER, math.ceil(MIN_CASES / len(tiers)))
     for tier in tiers:
         able = [bars for bars in series.values() if len(bars) > tier]
-        for number in range(CASES_A_TIER):
+        for number in range(each):
             bars = able[number % len(able)]
             end = int(rng.integers(tier + 1, len(bars) + 1))
             longer = number % 2
             window = bars[end - tier - longer : end]
-            bare = number == CASES_A_TIER - 1
+            bare = number == each - 1
             shown = Bars(window.open, window.high, window.low, window.close) if bare else window
             cases.append(bars_to_json(shown))
     return tuple(cases)

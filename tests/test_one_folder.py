@@ -1,0 +1,139 @@
+"""A new model on a known family is one new folder under `training`, and nothing else is edited.
+
+`docs/add-a-model.md` is the guide; `grown` follows it in a copy of the code, with real processes. Every test after it
+asks another part of the house what it makes of the new model.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from models.served import load_model, prove
+from models.store import ArtifactStore
+
+ROOT = Path(__file__).parents[1]
+PATTERN, MODEL = "lightgbm_direction", "lightgbm_small_direction"
+ROUNDS = ('"rounds": 60,', '"rounds": 15,')
+FEW_TIERS = ("    keep=24,\n", "    keep=24,\n    tiers=(1, 22),\n")
+NOTES = "A smaller booster, to see whether sixty rounds are needed.\n"
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A copy of the code with one folder more, and what was trained there."""
+
+    root: Path
+    artifacts: Path
+
+    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run Python on the copy, which `PYTHONPATH` stands in for an installation of."""
+        env = {**os.environ, "PYTHONPATH": str(self.root), "BARCAST_ARTIFACTS_DIR": str(self.artifacts)}
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=cwd or self.root, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    """Copy the code and a model's folder, give the folder another name and setting, and train it twice."""
+    base = tmp_path_factory.mktemp("one_folder")
+    copy = Grown(base / "checkout", base / "artifacts")
+    unneeded = shutil.ignore_patterns("__pycache__", "artifacts", "raw", "processed")
+    for package in ("app", "data", "feature_mapper", "flows", "models", "training"):
+        shutil.copytree(ROOT / package, copy.root / package, ignore=unneeded)
+    shutil.copy(ROOT / "barcast.py", copy.root)
+
+    folder = copy.root / "training" / MODEL
+    shutil.copytree(copy.root / "training" / PATTERN, folder)
+    spec = (folder / "spec.py").read_text(encoding="utf-8")
+    for old, new in (ROUNDS, FEW_TIERS):
+        assert spec.count(old) == 1
+        spec = spec.replace(old, new)
+    (folder / "spec.py").write_text(spec, encoding="utf-8")
+    (folder / "card.md").write_text(NOTES, encoding="utf-8")
+
+    data = ("--symbols", "IBM", "MSFT")
+    for number, done in enumerate(
+        (
+            copy.run("-m", f"training.{MODEL}.train", *data),
+            copy.run(str(folder / "train.py"), *data, cwd=base),
+        ),
+        start=1,
+    ):
+        assert done.returncode == 0, done.stderr
+        assert f"{MODEL} v00000{number}: promoted" in done.stdout
+    return copy
+
+
+def test_the_artifact_is_sound(grown: Grown) -> None:
+    """Its bytes are proven, its golden examples replay, its leak checks passed, its setting is the new one."""
+    loaded = ArtifactStore(grown.artifacts).load(MODEL, None, load_model, prove)
+    assert (loaded.manifest.model, loaded.manifest.task, loaded.manifest.family) == (MODEL, "direction", "lightgbm")
+    assert [tier.tier for tier in loaded.manifest.tiers] == [1, 22]
+    assert {tier.parameters["rounds"] for tier in loaded.manifest.tiers} == {15}
+    assert loaded.manifest.checks
+    assert all(check.passed for check in loaded.manifest.checks)
+    assert all(tier.scores[0].n > 1000 for tier in loaded.manifest.tiers)
+
+
+def test_training_twice_gives_the_same_model(grown: Grown) -> None:
+    """As a module and by file path: the same weights, golden answers, evaluation and plots, byte for byte."""
+    store = ArtifactStore(grown.artifacts)
+    first, second = (dict(store.read(MODEL, version).files) for version in ("v000001", "v000002"))
+    for files in (first, second):
+        del files[
+            "card.md"
+        ]  # its last paragraph is the verdict of the gate, which had nothing to compare the first with
+    assert first == second
+
+
+def test_the_ledger_tells_its_story(grown: Grown) -> None:
+    """Published and promoted, twice, by its own script."""
+    history = ArtifactStore(grown.artifacts).history(MODEL)
+    told = [(entry.event, entry.version) for entry in history]
+    assert told == [(event, f"v00000{number}") for number in (1, 2) for event in ("publish", "promote")]
+    assert {entry.by for entry in history} == {f"train {MODEL}"}
+
+
+def test_it_has_a_card(grown: Grown) -> None:
+    """Figures from the evaluation, plots that are there, and the notes of the folder."""
+    artifact = ArtifactStore(grown.artifacts).read(MODEL)
+    card = artifact.files["card.md"].decode()
+    assert card.startswith(f"# {MODEL}\n")
+    assert NOTES in card
+    for tier in artifact.manifest.tiers:
+        assert f"{tier.scores[0].value:+.4f}" in card
+    plots = {name for name in artifact.files if name.endswith(".png")}
+    assert plots
+    assert all(f"]({name})" in card for name in plots)
+
+
+def test_the_command_line_lists_it_with_its_route(grown: Grown) -> None:
+    """`barcast models` shows version and route; the model that it was copied from keeps its own route."""
+    done = grown.run("-m", "barcast", "models")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines()}
+    assert rows[MODEL] == ["v000002", "/predict/direction/lightgbm-small"]
+    assert rows[PATTERN] == ["-", "/predict/direction"]
+
+
+def test_nothing_else_was_edited(grown: Grown) -> None:
+    """The copy differs from this checkout by the one folder."""
+    ours = {path.relative_to(ROOT) for path in (ROOT / "training").rglob("*.py")}
+    theirs = {path.relative_to(grown.root) for path in (grown.root / "training").rglob("*.py")}
+    assert {path.parts[1] for path in theirs ^ ours} == {MODEL}
+    assert all((ROOT / path).read_bytes() == (grown.root / path).read_bytes() for path in ours)
+
+
+def test_its_evaluation_is_json(grown: Grown) -> None:
+    """What the pages and the report read is there for the new model too."""
+    evaluation = json.loads(ArtifactStore(grown.artifacts).read(MODEL).files["evaluation.json"])
+    assert [tier["tier"] for tier in evaluation["tiers"]] == [1, 22]
+    assert all(tier["n"] > 1000 and tier["symbols"].keys() == {"IBM", "MSFT"} for tier in evaluation["tiers"])

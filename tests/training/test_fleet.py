@@ -1,0 +1,114 @@
+"""Trainings side by side: real processes, real failures, real signals."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.store import ArtifactStore
+from training.kit.discover import model_names
+from training.kit.fleet import Result, exit_code, missing, summary, train_all
+
+ROOT = Path(__file__).parents[2]
+TOO_SHORT = ("FB",)
+"""Fewer bars than any split needs: every training on them fails, and soon."""
+
+
+def test_everything_is_missing_in_an_empty_store(tmp_path: Path) -> None:
+    """Without a store, all models are to be trained; to look makes no folder."""
+    assert missing(ArtifactStore(tmp_path / "store")) == model_names()
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_sound_champion_is_not_missing(trained_store: Path) -> None:
+    """After one training of all, a second start has nothing to train."""
+    assert missing(ArtifactStore(trained_store)) == ()
+
+
+def test_changed_and_quarantined_champions_are_missing(trained_store: Path, tmp_path: Path) -> None:
+    """One flipped bit, or a quarantine, and the model is to be trained again; the others are not."""
+    models = ("lightgbm_direction", "hmm_regime", "lightgbm_return")
+    for model in models:
+        shutil.copytree(trained_store / model, tmp_path / model)
+    store = ArtifactStore(tmp_path)
+    weights = tmp_path / "hmm_regime" / "v000001" / "hmm.json"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    store.quarantine("lightgbm_return", "v000001", why="a test")
+
+    assert set(missing(store)) & set(models) == {"hmm_regime", "lightgbm_return"}
+
+
+def test_one_failure_stops_no_other(tmp_path: Path) -> None:
+    """Each failure comes with its reason and exit code; the longest training went first; nothing was written."""
+    lines: list[str] = []
+    models = ("lightgbm_direction", "prophet_forecast", "hmm_regime")
+
+    results = train_all(
+        models, artifacts=tmp_path / "store", data=tmp_path, symbols=TOO_SHORT, jobs=1, say=lines.append
+    )
+
+    assert [(result.model, result.code) for result in results] == [(model, 1) for model in models]
+    said = [line.split(":")[0] for line in lines if "expected" in line]
+    assert said == ["prophet_forecast", "hmm_regime", "lightgbm_direction"]
+    assert not (tmp_path / "store").exists()
+    assert exit_code(results) == 1
+
+
+def test_exit_code_tells_the_worst() -> None:
+    """Failed before candidate before promoted; a training that a signal ended has failed."""
+    codes = [[0, 0], [0, 3], [3, 1, 0], [0, -9], []]
+    assert [exit_code([Result("m", code, 1.0) for code in some]) for some in codes] == [0, 3, 1, 1, 0]
+
+
+def test_summary_says_how_each_ended(tmp_path: Path) -> None:
+    """One line a model: duration, outcome, what serves."""
+    results = [Result("hmm_regime", 3, 12.34), Result("lightgbm_return", 1, 2.0)]
+    first, second = summary(results, ArtifactStore(tmp_path)).splitlines()
+    assert " ".join(first.split()) == "hmm_regime 12.3 s kept as candidate; nothing serves"
+    assert "failed (exit code 1)" in second
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_every_training_and_leaves_the_store(tmp_path: Path, number: signal.Signals) -> None:
+    """Stopped in the middle, `barcast train` exits 130, none of its processes lives on, and nothing was published."""
+    store = tmp_path / "store"
+    command = [sys.executable, "-m", "barcast", "train", "prophet_forecast", "hmm_regime"]
+    env = {**os.environ, "BARCAST_ARTIFACTS_DIR": str(store)}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert any(line.startswith("[prophet_forecast] 1/") for line in run.stdout), "expected progress"
+        assert list(_processes(store))
+
+        run.send_signal(number)
+
+        _, stderr = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert stderr == "barcast: interrupted\n"
+    assert _none_left(store)
+    assert ArtifactStore(store).models() == ()
+
+
+def _processes(store: Path) -> Iterator[int]:
+    """Find the processes that were started for a store: its name is on their command line."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:  # it ended in between
+            continue
+        if os.fsencode(store) in words:
+            yield int(entry.parent.name)
+
+
+def _none_left(store: Path) -> bool:
+    deadline = time.monotonic() + 5
+    while (found := list(_processes(store))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not found
