@@ -25,16 +25,18 @@ number to the tests. A field that is only added still needs a new number, becaus
 MANIFEST_NAME = "manifest.json"
 """File name of the manifest inside an artifact; it is the one file that does not list itself."""
 
-ModelName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+# The OpenAPI document shows these patterns, and JSON Schema knows no `\Z`; Python's `$` also matches before a last line
+# feed, which the lookahead refuses.
+ModelName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")]
 """``<variant>_<task>``. Also a folder and a part of a URL, hence the narrow alphabet."""
 
-Version = Annotated[str, msgspec.Meta(pattern=r"^v[0-9]{6}\Z")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^v[0-9]{6}$(?!\n)")]
 """``v000012``. Order comes from the number, never from a clock."""
 
-FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=-]{0,95}\Z")]
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=-]{0,95}$(?!\n)")]
 """A plain file name: artifacts are flat, so no separator, no dot at the start."""
 
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 """A SHA-256 digest in lower-case hexadecimal."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
