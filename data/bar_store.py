@@ -1,7 +1,5 @@
 """`BarStore`: every series that this machine has, adjusted, validated, and in memory after its first use."""
 
-import os
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,34 +15,13 @@ from data.adjustment import Adjustment
 from data.calendars import calendar_for
 from data.canonical import dump, load
 from data.errors import DataError, NoSuchDate, UnknownSymbol, UnreadableFile
+from data.provenance import SCHEMA, Provenance, write_at_once
 from data.sources.csv import read_csv
+from data.sources.csv.sheet import read_bytes
 from data.sources.result import ReadReport
 from data.sources.sample import listings, sample_root
 from data.symbols import check_symbol, file_stem, symbol_of
 from feature_mapper.bars import Bars
-
-SCHEMA = 1
-"""Number of the form of `Provenance`."""
-
-
-class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written beside an imported series, as ``<symbol>.json``.
-
-    The file that it names is a series of this very import: replacing this small file replaces the series at once.
-    """
-
-    schema: int
-    symbol: str
-    name: str
-    calendar: str
-    currency: str
-    adjustment: Adjustment
-    file: str
-    sha256: str
-    source: str
-    source_sha256: str
-    imported: datetime
-    report: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +191,7 @@ class BarStore:
         """
         symbol = check_symbol(symbol)
         calendar = calendar_for(symbol, calendar).name
-        try:
-            data = source if isinstance(source, bytes) else source.read_bytes()
-        except OSError as error:
-            raise UnreadableFile(
-                f"expected a readable file, found: {error.strerror or error}; check the path"
-            ) from error
+        data = read_bytes(source)
         result = read_csv(data, symbol=file_symbol or symbol, **options)
         series = dump(result.only())
         digest = sha256(series).hexdigest()
@@ -241,8 +213,8 @@ class BarStore:
             report=result.report.describe(),
         )
         with self._lock:
-            _write(root / provenance.file, series)
-            _write(root / f"{stem}.json", msgspec.json.format(msgspec.json.encode(provenance)))
+            write_at_once(root / provenance.file, series)
+            write_at_once(root / f"{stem}.json", msgspec.json.format(msgspec.json.encode(provenance)))
             for old in root.glob(f"{stem}.{'[0-9a-f]' * 12}.csv"):
                 if old.name != provenance.file:
                     old.unlink(missing_ok=True)
@@ -326,22 +298,3 @@ def _days(bars: Bars) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
     if bars.date is None:
         raise UnreadableFile("expected a stored series with dates, found none; import it again")
     return bars.date
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put a file in place at once: written aside, flushed, renamed, its folder flushed."""
-    descriptor, name = tempfile.mkstemp(prefix=".staging-", dir=path.parent)
-    staged = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.adjustment import Adjustment
-from data.bar_store import BarStore, Provenance, sample_store
+from data.bar_store import BarStore, sample_store
 from data.canonical import dump, load
 from data.errors import (
     AmbiguousFile,
@@ -25,6 +25,7 @@ from data.errors import (
     UnknownSymbol,
     UnreadableFile,
 )
+from data.provenance import Provenance
 from data.sources.csv import read_csv
 from data.sources.sample import read_sample, sample_root
 from data.symbols import check_symbol, file_stem, symbol_of

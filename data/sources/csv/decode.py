@@ -33,8 +33,8 @@ class Text:
     notes: tuple[str, ...]
 
 
-def decode(data: bytes) -> Text:
-    """Return the lines of a UTF-8 table; a zip archive of one file is opened.
+def decode(data: bytes, *, archives: bool) -> Text:
+    """Return the lines of a UTF-8 table; a zip archive of one file is opened if ``archives`` says so.
 
     Raises
     ------
@@ -43,6 +43,8 @@ def decode(data: bytes) -> Text:
 
     """
     notes: list[str] = []
+    if data.startswith(_ZIP) and not archives:
+        raise UnreadableFile("expected UTF-8 text, found a zip archive or a workbook; send the CSV itself")
     if data.startswith(_ZIP):
         data, member = _unzip(data)
         notes.append(f"read {member!r} out of the zip archive")

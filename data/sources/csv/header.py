@@ -101,10 +101,9 @@ def _known(line: str, delimiter: str, number: int) -> int:
 
 
 def _preamble(number: int, line: str, delimiter: str) -> str:
-    if len(split(line, delimiter, number)) > 1 and not line.lstrip().startswith("#"):
-        raise UnreadableFile(
-            "expected the header on the first line, found cells above it; remove that line", line=number
-        )
+    told = line.lstrip().lower().startswith(("#", "sep="))  # a comment; what Excel writes about the delimiter
+    if not told and len(split(line, delimiter, number)) > 1:
+        raise UnreadableFile("expected the header first, found cells above it; remove that line", line=number)
     return f"skipped line {number} above the header: {line.strip()[:60]!r}"
 
 

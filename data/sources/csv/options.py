@@ -37,6 +37,8 @@ class Options:
         Divide prices by this: 10000 for QuantConnect Lean's deci-cents.
     impossible : "refuse" or "drop"
         What to do with a bar that can't be (high below close, price not above 0, negative volume).
+    archives : bool
+        Open a zip archive of one file. Off where a stranger sends the bytes: an archive of 64 KB can hold 64 MiB.
 
     """
 
@@ -48,3 +50,4 @@ class Options:
     timezone: str | None = None
     price_scale: float | None = None
     impossible: Literal["refuse", "drop"] = "refuse"
+    archives: bool = True

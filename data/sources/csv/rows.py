@@ -60,7 +60,7 @@ def parse_rows(
 ) -> RowTable:
     """Parse the rows of a file, each for itself: a faulty row gets a fault and refuses no other.
 
-    Prices are taken as written; an adjusted close is left aside. Dates may lack.
+    Prices are taken as written; an adjusted close is left aside. Dates may lack. Archives are refused.
 
     Raises
     ------
@@ -68,7 +68,9 @@ def parse_rows(
         As in `read_csv`, where the fault is of the file as a whole: no table, no header, no one way to read its dates.
 
     """
-    options = Options(symbol=symbol, date_order=date_order, decimal=decimal, adjusted=False, timezone=timezone)
+    options = Options(
+        symbol=symbol, date_order=date_order, decimal=decimal, adjusted=False, timezone=timezone, archives=False
+    )
     sheet = open_sheet(data, options)
     wide = pick(symbols_of(sheet.columns), symbol)
     series = read_series(sheet, wide, options, dated=False)

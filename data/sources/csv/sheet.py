@@ -55,7 +55,7 @@ def read_bytes(source: bytes | Path) -> bytes:
 
 def open_sheet(data: bytes, options: Options) -> Sheet:
     """Decode a file, find its header, recognise its layout and split its rows."""
-    text = decode(data)
+    text = decode(data, archives=options.archives)
     header = find_header(text)
     lines, notes = text.lines, [*text.notes, *header.notes]
     if len(lines) > header.first and lines[-1].strip(' "').lower().startswith(_FOOTER):

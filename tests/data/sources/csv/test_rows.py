@@ -1,6 +1,7 @@
 """`parse_rows`: every row answered in its order, sound or not."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +74,12 @@ def test_a_file_that_is_no_table_is_refused_as_a_whole() -> None:
         parse_rows(b"<html>")
     with pytest.raises(AmbiguousFile):
         parse_rows(b"Date,Open,High,Low,Close\n03/04/2024,1,2,1,1\n")
+
+
+def test_a_batch_opens_no_archive() -> None:
+    """A small archive can hold a large file, and a batch comes from a stranger."""
+    with pytest.raises(UnreadableFile, match="send the CSV itself"):
+        parse_rows((Path(__file__).parents[2] / "corpus" / "lean_trades.zip").read_bytes())
 
 
 def test_garbage_is_refused_before_it_costs_much() -> None:
