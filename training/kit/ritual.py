@@ -49,7 +49,7 @@ def run(model: str, spec: ModelSpec, series: Mapping[str, Bars], store: Artifact
     task = task_of(model).identity.name
     outcome = trainer_of(task)(model, spec, series, Progress(model, total=0))
     verdict = judge(model, outcome, store)
-    draft = _draft(model, task, spec, series, outcome, verdict)
+    draft = draft_of(model, task, spec, series, outcome, verdict)
     files = _files(model, draft, outcome)
     manifest = store.publish(draft, files, why="trained")
     if verdict.promoted:
@@ -57,9 +57,10 @@ def run(model: str, spec: ModelSpec, series: Mapping[str, Bars], store: Artifact
     return manifest
 
 
-def _draft(
+def draft_of(
     model: str, task: str, spec: ModelSpec, series: Mapping[str, Bars], outcome: Outcome, verdict: GateVerdict
 ) -> Draft:
+    """Return the manifest of an outcome, but for version and files."""
     return Draft(
         protocol=PROTOCOL,
         model=model,

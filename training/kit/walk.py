@@ -11,7 +11,7 @@ from models.families.base import TabularEstimator, TabularFamily, TrainingRows
 from models.tasks.base import Columns
 from training.kit.panel import Panel
 from training.kit.questions.base import Question, Rows
-from training.kit.spec import ModelSpec
+from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
 
 
@@ -53,9 +53,16 @@ class OutOfFold:
 def fit(
     panel: Panel, at: IntArray, scale: FloatArray, question: Question, spec: ModelSpec, family: TabularFamily
 ) -> Iterator[Fitted]:
-    """Fit on the rows ``at``; yield the fit on all features and, if the spec keeps fewer, the refit on those."""
+    """Fit on the rows ``at``; yield the fit on all features and, if the spec keeps fewer, the refit on those.
+
+    Raises
+    ------
+    SpecError
+        A class that the panel has is not among the rows.
+
+    """
     y = panel.rows.y[at]
-    weight, class_weights = _weights(y, question, spec)
+    weight, class_weights = _weights(y, panel, question, spec)
     rows = TrainingRows(panel.x[at], question.label(y, scale[at]), weight, question.objective)
     full = family.fit(rows, spec.parameters, spec.seed)
     everything = np.arange(panel.x.shape[1])
@@ -75,10 +82,15 @@ def _kept(gain: FloatArray, keep: Literal["used"] | int) -> IntArray:
     return np.sort(used[np.argsort(-gain[used], kind="stable")][:keep])
 
 
-def _weights(y: FloatArray, question: Question, spec: ModelSpec) -> tuple[FloatArray | None, FloatArray]:
+def _weights(y: FloatArray, panel: Panel, question: Question, spec: ModelSpec) -> tuple[FloatArray | None, FloatArray]:
+    if question.objective not in ("binary", "multiclass"):
+        return None, np.ones(1)
+    counts = np.bincount(y.astype(np.int64), minlength=int(panel.rows.y.max()) + 1)
+    if not counts.all():
+        absent = np.flatnonzero(counts == 0).tolist()
+        raise SpecError(f"expected rows of every class to train on, found none of class {absent}; add history")
     if spec.class_weight is None:
-        return None, np.ones(int(y.max()) + 1 if question.objective == "multiclass" else 1)
-    counts = np.bincount(y.astype(np.int64))
+        return None, np.ones(len(counts))
     class_weights = len(y) / (len(counts) * counts)
     return class_weights[y.astype(np.int64)], class_weights
 

@@ -18,7 +18,7 @@ from training.kit.questions.base import Question
 from training.kit.questions.direction import DirectionQuestion
 from training.kit.questions.registry import QUESTIONS
 from training.kit.questions.returns import ReturnQuestion
-from training.kit.spec import ModelSpec
+from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
 from training.kit.walk import fit
 
@@ -102,6 +102,14 @@ def test_scores_of_both_fits_are_recorded(name: str, keep: Literal["all", "used"
     if keep != "all":
         assert (metrics[-1], found[-1].baseline) == (f"{question.metric}_all_features", found[0].baseline)
         assert found[-1].value != found[0].value
+
+
+def test_a_fold_without_a_class_is_refused() -> None:
+    """Nobody can learn what never happened, nor weigh it: history is too short."""
+    panel = direction_panel(1, 0.5)
+    early = panel.rows.date < panel.rows.date[ROWS // 3]
+    with pytest.raises(SpecError, match=r"found none of class \[1\]; add history"):
+        walk(replace(panel, rows=replace(panel.rows, y=np.where(early, 0.0, panel.rows.y))), DirectionQuestion(), SPEC)
 
 
 def panel_of_markets(question: Question) -> Panel:

@@ -1,0 +1,107 @@
+"""Served regimes: filtered, bounded to their window, and the same however they are asked for."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_mapper.bars import Bars
+from feature_mapper.volatility import garman_klass_variance
+from models import strict_json
+from models.families.base import FamilyError
+from models.regime import RegimeModel, observations, window
+from models.tasks.base import Fields
+from tests.models.trained import STRANGER, TIERS, artifact_of, bare, quiet
+
+borders = st.one_of(
+    st.sampled_from([n for tier in TIERS for n in (tier, tier + 1, max(tier - 1, 1))]), st.integers(1, 90)
+)
+
+
+def model() -> RegimeModel:
+    """Load the model from its artifact."""
+    return RegimeModel.from_artifact(artifact_of("hmm_regime"))
+
+
+def shares(fields: Fields, name: str) -> list[float]:
+    """Return the probabilities of a field."""
+    named = fields[name]
+    assert isinstance(named, dict)
+    return [share for share in named.values() if isinstance(share, float)]
+
+
+@settings(max_examples=20)
+@given(n=borders, rows=st.integers(1, 90), offset=st.integers(0, 100))
+def test_many_rows_are_single_answers(n: int, rows: int, offset: int) -> None:
+    """As of each of the last rows: what the bars up to there alone give, bit for bit, whichever tiers they span."""
+    bars, asked = STRANGER[offset : offset + n], min(rows, n)
+    assert model().answer(bars, asked) == [model().answer(bars[: end + 1])[0] for end in range(n - asked, n)]
+
+
+@settings(max_examples=20)
+@given(n=borders, more=st.integers(1, 40))
+def test_later_bars_change_no_earlier_answer(n: int, more: int) -> None:
+    """Filtered, never smoothed."""
+    assert model().answer(STRANGER[: n + more], n + more)[:n] == model().answer(STRANGER[:n], n)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_older_bars_than_the_tier_do_not_matter(tier: int) -> None:
+    """Up to the next tier, a longer history gives the bits of the window alone."""
+    following = next((longer for longer in TIERS if longer > tier), tier + 40)
+    for extra in (0, 1, following - tier - 1):
+        (answer,) = model().answer(STRANGER.tail(tier + extra))
+        assert (answer.tier, answer) == (tier, model().answer(STRANGER.tail(tier))[0])
+
+
+@given(n=borders)
+@settings(max_examples=20)
+def test_probabilities_are_probabilities(n: int) -> None:
+    """Of now and of next, they add up to 1; the regime is the likeliest, its probability the confidence."""
+    for bars in (STRANGER[:n], bare(STRANGER[:n]), quiet(n)):
+        fields = model().answer(bars)[0].fields
+        strict_json.encode(fields)
+        for name in ("probabilities", "next_probabilities"):
+            assert sum(shares(fields, name)) == pytest.approx(1.0, abs=1e-12)
+            assert min(shares(fields, name)) >= 0
+        named = fields["probabilities"]
+        assert isinstance(named, dict)
+        assert fields["confidence"] == max(shares(fields, "probabilities")) == named[str(fields["regime"])]
+
+
+def test_next_probabilities_by_hand() -> None:
+    """Today's probabilities times the transition matrix, and how long a stay lasts by its diagonal."""
+    served, fitted = model(), model()._hmm
+    fields = served.answer(STRANGER)[0].fields
+    now = np.array(shares(fields, "probabilities"))
+    assert shares(fields, "next_probabilities") == pytest.approx(now @ fitted.transitions)
+    state = fitted.states.index(str(fields["regime"]))
+    assert fields["expected_duration"] == pytest.approx(1 / (1 - fitted.transitions[state, state]))
+
+
+@pytest.mark.parametrize("n", [*range(2, 8), 21, 22, 23, 63, 64, 65, 130])
+def test_windows_of_observations_are_answered_as_bars(n: int) -> None:
+    """As n bars are n - 1 returns and ranges: past the one-bar tier, both forms of a request give the same bits."""
+    bars = STRANGER[:n]
+    returns = np.log(bars.close[1:] / bars.close[:-1])
+    volatility = np.sqrt(garman_klass_variance(bars))[1:]
+    from_bars, from_windows = model().answer(bars)[0], model().answer_observations(returns, volatility)
+    assert from_windows.tier == from_bars.tier
+    if from_bars.tier > 1:
+        assert shares(from_windows.fields, "probabilities") == pytest.approx(
+            shares(from_bars.fields, "probabilities"), abs=1e-9
+        )
+
+
+def test_one_bar_has_a_range_and_no_return() -> None:
+    """So its answer changes with its range, and not with where its window begins."""
+    price = np.array([100.0])
+    wide, calm = Bars(price, price + 9, price - 7, price + 1), Bars(price, price + 0.2, price - 0.1, price)
+    assert model().answer(wide)[0].fields != model().answer(calm)[0].fields
+    assert np.isnan(window(observations(STRANGER), 1, 3)[0][:, 0]).all()
+
+
+def test_window_of_no_observations_is_refused() -> None:
+    """There is nothing to judge."""
+    with pytest.raises(FamilyError, match="at most 0 rows"):
+        model().answer_observations(np.array([]), np.array([]))
