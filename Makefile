@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve train test smoke bench check lint style types lock clean
+.PHONY: help serve train test smoke bench docs check lint style types lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ smoke: $(DEV) ## Start the real server and call every route of it
 
 bench: $(DEV) ## Measure the service against a route that answers a constant
 	@exec $(PY) -m tests.benchmarks
+
+docs: $(DEV) ## Make what the pages say about models and answers again
+	@$(PY) -m barcast train --missing
+	@$(PY) -m tests.docs
 
 check: lint types test ## All that has to pass before a commit is pushed
 
