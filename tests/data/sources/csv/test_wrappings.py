@@ -53,7 +53,7 @@ def test_refuses_an_archive_of_several_files() -> None:
     [
         (
             b"date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,adjVolume,divCash,splitFactor",
-            (4, 3, 2, 1),
+            (4, 2, 3, 1),
         ),
         (b"unix,date,symbol,open,high,low,close,Volume BTC,Volume USDT", (3, 4, 5, 6)),
         (b"ts_code,trade_date,open,high,low,close,pre_close,change,pct_chg,vol,amount", (2, 3, 4, 5)),
