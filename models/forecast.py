@@ -136,8 +136,8 @@ class ForecastModel:
         if not low <= level <= high:
             raise ForecastError(f"expected a level from {low:g} to {high:g}, found {level:g}; ask for one in between")
         position = tier_at(self._tiers, len(bars))
-        own = bars.symbol is not None and bars.symbol in self._paths
-        path = self._paths[bars.symbol if own and bars.symbol is not None else POOLED]
+        symbol = POOLED if bars.symbol is None or bars.symbol not in self._paths else bars.symbol
+        path = self._paths[symbol]
         filled = tuple(_fill(name, bars, path, sessions, regressors) for name in path.regressors)
         centre = path.anchored_path(
             sessions,
@@ -159,7 +159,7 @@ class ForecastModel:
             upper=np.minimum(upper, edges.max),
             level=level,
             tier=self._tiers[position],
-            own_path=own,
+            own_path=symbol != POOLED,
             regressors=filled,
         )
 
