@@ -1,6 +1,8 @@
 """Where the models contradict each other. Each rule looks at answers to the same question and says what it saw."""
 
+import math
 from collections.abc import Callable, Mapping
+from statistics import NormalDist
 from typing import Any, Final
 
 from models.tasks.registry import task_of
@@ -8,15 +10,14 @@ from models.tasks.registry import task_of
 CODES: Final = {
     "direction-against-return": "the likelier direction and the sign of an expected return differ",
     "returns-disagree": "two models of the return expect different signs",
-    "interval-against-volatility": "the width of a return interval and the forecast volatility differ by a factor over 2",
+    "interval-against-volatility": "a return interval's width and the forecast volatility differ by a factor over 2",
     "path-outside-interval": "the first step of the price path lies outside a return interval",
     "risk-against-regime": "HIGH risk in a bull regime, or LOW risk in a bear regime",
 }
 """What each flag means."""
 
 FACTOR: Final = 2.0
-NORMAL_QUANTILES: Final = {0.5: 0.674, 0.8: 1.282, 0.9: 1.645, 0.95: 1.960}
-"""Half widths of central normal intervals in standard deviations, to compare a width with a volatility."""
+"""Volatilities of one session by two models differ by more than this: that is a contradiction."""
 
 Answers = Mapping[str, Mapping[str, Any]]
 """Answers by model, as `Plane.together` gives them; Any: their fields differ by task."""
@@ -57,8 +58,8 @@ def _direction(directions: Answers, returns: Answers, flag: Callable[[str, str],
 
 
 def _signs(returns: Answers, flag: Callable[[str, str], None]) -> None:
-    signs = {model: answer["expected_return"] > 0 for model, answer in returns.items()}
-    if len(set(signs.values())) > 1:
+    expected = [answer["expected_return"] for answer in returns.values()]
+    if any(one > 0 for one in expected) and any(one < 0 for one in expected):
         words = ", ".join(f"{model} {answer['expected_return']:+.5f}" for model, answer in returns.items())
         flag("returns-disagree", words)
 
@@ -66,10 +67,8 @@ def _signs(returns: Answers, flag: Callable[[str, str], None]) -> None:
 def _widths(returns: Answers, volatilities: Answers, flag: Callable[[str, str], None]) -> None:
     for model, answer in returns.items():
         interval = answer["interval"]
-        quantile = NORMAL_QUANTILES.get(interval["level"])
-        if quantile is None:
-            continue
-        implied = (interval["upper"] - interval["lower"]) / 2 / quantile
+        # The volatility of a normal return whose central interval is as wide.
+        implied = (interval["upper"] - interval["lower"]) / 2 / NormalDist().inv_cdf((1 + interval["level"]) / 2)
         for other, theirs in volatilities.items():
             volatility = theirs["volatility"]
             if volatility > 0 and not 1 / FACTOR <= implied / volatility <= FACTOR:
@@ -78,7 +77,7 @@ def _widths(returns: Answers, volatilities: Answers, flag: Callable[[str, str], 
 
 def _paths(returns: Answers, paths: Answers, last_close: float, flag: Callable[[str, str], None]) -> None:
     for model, answer in paths.items():
-        step = answer["forecast"][0]["yhat"] / last_close - 1
+        step = math.log(answer["forecast"][0]["yhat"]) - math.log(last_close)  # a log return, as the interval is
         for other, theirs in returns.items():
             interval = theirs["interval"]
             if not interval["lower"] <= step <= interval["upper"]:

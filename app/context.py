@@ -1,7 +1,7 @@
 """The question as it stands: which bars are known, as of which day, and what is unusual about them."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,15 +9,19 @@ import numpy as np
 from app import problems
 from app.columns import invalid, to_date
 from app.errors import ProblemError
+from app.problems import ProblemType
 from app.queries import BarsQuery
+from app.schemas.answers import Fault
+from data.adjustment import Adjustment
 from data.bar_store import BarStore
 from data.calendars import Calendar, calendar_for
-from data.errors import OutsideCalendar, UnknownSymbol
+from data.errors import InvalidSymbol, NoSuchDate, OutsideCalendar, UnknownSymbol
+from data.symbols import check_symbol
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray
 
 MAX_JUMP: Final = 0.5
-"""Largest log step from the stored tail to the bars that are to continue it: beyond, they are of another price scale."""
+"""Largest log step from the stored tail to the bars that continue it: beyond, they are of another price scale."""
 
 MAX_GAP: Final = 10
 """Most sessions that may be missing between the stored tail and the bars that continue it."""
@@ -34,11 +38,15 @@ LOOKED_AT: Final = 253
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Context:
-    """Known bars up to as-of, and the calendar that they follow."""
+    """Known bars up to as-of, and the calendar that they follow.
+
+    ``adjustment`` says what the prices of the stored bars among them are freed of; None if no stored bar is.
+    """
 
     bars: Bars
     symbol: str | None
     calendar: Calendar
+    adjustment: Adjustment | None
     warnings: tuple[str, ...]
 
     @property
@@ -68,29 +76,49 @@ def resolve(query: BarsQuery, store: BarStore) -> Context:
     Raises
     ------
     ProblemError
-        Bars that do not continue the stored history of their symbol.
+        No such symbol, no bar at or before as-of, or bars that do not continue the stored history of their symbol.
     DataError
-        No such symbol, or no bar at or before as-of.
+        The stored history can't be read.
 
     """
     if query.bars is None:
         if query.symbol is None:
             raise invalid("", "expected bars or a symbol, found neither")
-        as_of = None if query.as_of is None else np.datetime64(query.as_of, "D")
-        return context(store.bars(query.symbol, as_of), query.symbol, store)
+        return of_stored(query.symbol, query.as_of, store)
     if query.symbol is None:
-        return context(query.bars, None, store)
+        return of_sent(query.bars, None, store)
+    symbol = named(query.symbol)
     try:
-        stored = store.bars(query.symbol)
+        stored = store.bars(symbol)
     except UnknownSymbol:
-        return context(query.bars, query.symbol, store)
-    return _continued(stored, query.bars, query.symbol, store)
+        return of_sent(query.bars, symbol, store)
+    return _continued(stored, query.bars, symbol, store)
 
 
-def context(bars: Bars, symbol: str | None, store: BarStore, *notes: str) -> Context:
-    """Return the context of bars, with what is unusual about them."""
-    calendar = calendar_of(symbol, store)
-    return Context(bars, symbol, calendar, (*notes, *_warnings(bars, calendar)))
+def of_stored(symbol: str, as_of: dt.date | None, store: BarStore) -> Context:
+    """Return the context of a stored history, up to as-of; raises as `resolve`."""
+    symbol = named(symbol)
+    try:
+        bars = store.bars(symbol, None if as_of is None else np.datetime64(as_of, "D"))
+    except UnknownSymbol as error:
+        raise _refused(problems.UNKNOWN_SYMBOL, "/symbol", str(error)) from None
+    except NoSuchDate as error:
+        raise _refused(problems.NO_SUCH_DATE, "/as_of", str(error)) from None
+    return _context(bars, symbol, store, store.info(symbol).adjustment)
+
+
+def of_sent(bars: Bars, symbol: str | None, store: BarStore, *notes: str) -> Context:
+    """Return the context of bars that stand by themselves."""
+    symbol = None if symbol is None else named(symbol)
+    return _context(replace(bars, symbol=symbol), symbol, store, None, *notes)
+
+
+def named(symbol: str) -> str:
+    """Return the symbol as stores write it; raises ``ProblemError`` where it can't be one."""
+    try:
+        return check_symbol(symbol)
+    except InvalidSymbol as error:
+        raise _refused(problems.INVALID_INPUT, "/symbol", str(error)) from None
 
 
 def calendar_of(symbol: str | None, store: BarStore) -> Calendar:
@@ -103,31 +131,46 @@ def calendar_of(symbol: str | None, store: BarStore) -> Calendar:
         return calendar_for(symbol)
 
 
+def _context(bars: Bars, symbol: str | None, store: BarStore, adjustment: Adjustment | None, *notes: str) -> Context:
+    calendar = calendar_of(symbol, store)
+    return Context(bars, symbol, calendar, adjustment, (*notes, *_warnings(bars, calendar)))
+
+
 def _continued(stored: Bars, sent: Bars, symbol: str, store: BarStore) -> Context:
-    if sent.date is None:
-        raise invalid("/bars", f"expected dated bars, as {symbol} has a stored history to continue; add dates")
     if stored.date is None:
-        return context(sent, symbol, store)
+        raise AssertionError(symbol)  # the store refuses a series without dates
+    if sent.date is None:
+        detail = f"expected dated bars, as {symbol} has a stored history to continue; add dates, or leave symbol out"
+        raise invalid("/symbol", detail)
     tail, first = stored.date[-1], sent.date[0]
     if first <= tail:
         detail = (
             f"expected bars after {tail}, the last stored one of {symbol}, found {first} first; "
             "leave symbol out to have the bars judged by themselves"
         )
-        raise ProblemError(problems.HISTORY_CONFLICT, detail)
-    calendar = calendar_of(symbol, store)
-    missing = len(calendar.sessions_between(tail, first)) - 2
-    if missing > MAX_GAP:
-        note = f"{missing} sessions lie between the stored history of {symbol} and the bars sent: it was not used"
-        return context(sent, symbol, store, note)
-    jump = abs(float(np.log(sent.open[0] / stored.close[-1])))
+        raise _refused(problems.HISTORY_CONFLICT, "/symbol", detail)
+    missing = _sessions_between(tail, first, calendar_of(symbol, store))
+    if missing is None or missing > MAX_GAP:
+        count = "more sessions than are known" if missing is None else f"{missing} sessions"
+        note = f"{count} lie between the stored history of {symbol} and the bars sent: it was not used"
+        return of_sent(sent, symbol, store, note)
+    jump = abs(float(np.log(sent.open[0]) - np.log(stored.close[-1])))
     if jump > MAX_JUMP:
         detail = (
             f"expected bars on the price scale of the stored history of {symbol} (last close {stored.close[-1]:g}), "
             f"found an open of {sent.open[0]:g}; adjust them alike, or leave symbol out"
         )
-        raise ProblemError(problems.HISTORY_CONFLICT, detail)
-    return context(joined(stored, sent), symbol, store)
+        raise _refused(problems.HISTORY_CONFLICT, "/symbol", detail)
+    return _context(joined(stored, sent), symbol, store, store.info(symbol).adjustment)
+
+
+def _sessions_between(last: np.datetime64, first: np.datetime64, calendar: Calendar) -> int | None:
+    """Count the sessions that lie between two days, neither of them included; None beyond the known calendar."""
+    day = np.timedelta64(1, "D")
+    try:
+        return len(calendar.sessions_between(last + day, first - day)) if first - last > day else 0
+    except OutsideCalendar:
+        return None
 
 
 def joined(stored: Bars, sent: Bars) -> Bars:
@@ -146,18 +189,22 @@ def joined(stored: Bars, sent: Bars) -> Bars:
     return Bars(**both, volume=volume, date=date, symbol=stored.symbol)
 
 
+def _refused(kind: ProblemType, place: str, detail: str) -> ProblemError:
+    return ProblemError(kind, detail, [Fault(pointer=place, detail=detail)])
+
+
 def _warnings(bars: Bars, calendar: Calendar) -> list[str]:
     """Say what is possible and yet unusual. Each test is one pass over at most `LOOKED_AT` bars."""
     seen = bars.tail(LOOKED_AT)
     found: list[str] = []
-    if bars.volume is None:
+    if seen.volume is None or bool(np.isnan(seen.volume).all()):
         found.append("no volume: volume features are unknown")
     if len(seen) > 1:
-        steps = np.abs(np.log(seen.close[1:] / seen.close[:-1]))
-        if steps.max() > LARGE_MOVE:
-            row = int(steps.argmax()) + 1
-            when = "" if seen.date is None else f" on {seen.date[row]}"
-            found.append(f"a move of {steps[row - 1]:+.0%} in log terms{when}: an unadjusted split?")
+        steps = np.diff(np.log(seen.close))  # not the log of quotients, which may leave the floats
+        row = int(np.abs(steps).argmax())
+        if abs(steps[row]) > LARGE_MOVE:
+            when = "" if seen.date is None else f" on {seen.date[row + 1]}"
+            found.append(f"a log return of {steps[row]:+.2f}{when}: an unadjusted split?")
     if seen.date is None:
         found.append("no dates: calendar features, as_of and target_date are unknown")
         return found

@@ -73,7 +73,7 @@ class Desk:
         return self.serving.card()
 
     def replay(self, model: str) -> Replay | None:
-        """Replay a model's golden examples; None if no such model serves."""
+        """Replay a model's golden examples; None if there is no such model."""
         return self.serving.replay(model)
 
 

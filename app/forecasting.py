@@ -3,20 +3,21 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
 from app import problems
 from app.columns import invalid, to_date
-from app.context import Context, context
+from app.context import Context, of_sent, of_stored
 from app.errors import ProblemError, pointer, shown
-from app.plane import FAILED, NOT_FINITE, Answer, Plane
+from app.plane import FAILED, FALLBACK_BARS, NOT_FINITE, Answer, Plane
 from app.queries import ForecastQuery
+from app.schemas.answers import Fault
 from app.serving import Slot
-from feature_mapper.bars import Bars
+from data.adjustment import Adjustment
 from feature_mapper.typing import DateArray, FloatArray
-from models.forecast import ForecastError, ForecastModel, PriceForecast
+from models.forecast import ForecastModel, PriceForecast
 from models.tasks.forecast import walk
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,17 @@ LEVEL: Final = 0.8
 
 SHORT: Final = 5
 """Sessions ahead of the path in an answer to `/predict`."""
+
+STALE_DAYS: Final = 30
+"""Days between the last day of training and as-of that are worth a warning."""
+
+BASIS: Final[Mapping[Adjustment, str]] = {
+    Adjustment.RAW: "as traded: splits and dividends are moves in them",
+    Adjustment.SPLIT: "freed of splits, not of dividends: older ones are not those that were traded",
+    Adjustment.SPLIT_DIVIDEND: "freed of splits and dividends: older ones are not those that were traded",
+    Adjustment.UNKNOWN: "on an unknown basis: nobody said whether they are freed of splits and dividends",
+}
+"""What the prices of an answer stand for, where they continue stored ones."""
 
 
 class Forecaster:
@@ -42,107 +54,105 @@ class Forecaster:
         Raises
         ------
         ProblemError
-            A level or a regressor that the model does not know, a horizon beyond the calendar, or, where the service is
-            strict, no model.
+            No such symbol, a level or a regressor that the model does not know, a horizon beyond the calendar, or,
+            where the service is strict, no model.
         DataError
-            No such symbol.
+            The stored history can't be read.
 
         """
         slot = self._serving.slot(model)
-        return self.path(slot, self._context(slot, query), query)
+        asked = self._context(slot, query)
+        if asked.sessions(query.periods) is None:
+            wanted = f"expected {query.periods} known sessions of {asked.calendar.name} after {asked.as_of}"
+            detail = f"{wanted}, found fewer; ask for fewer, or check the dates"
+            raise ProblemError(problems.HORIZON_TOO_FAR, detail, [Fault(pointer="/periods", detail=detail)])
+        return self.path(slot, asked, query)
 
     def path(self, slot: Slot, asked: Context, query: ForecastQuery) -> Answer:
-        """Answer about bars that are resolved already."""
-        sessions, dated = self._sessions(slot, asked, query.periods)
-        if slot.loaded is None or not isinstance(slot.loaded.model, ForecastModel):
-            return self._fallback(slot, asked, query, sessions, slot.condition)
-        model = slot.loaded.model
+        """Answer about bars that are resolved already; a path over sessions that nobody knows has no days."""
+        if asked.adjustment is not None:
+            note = f"stored prices of {asked.symbol} are {BASIS[asked.adjustment]}"
+            asked = replace(asked, warnings=(*asked.warnings, note))
+        if slot.loaded is None:
+            return self._fallback(slot, asked, query, slot.condition)
+        model = cast("ForecastModel", slot.loaded.model)
         level = LEVEL if query.level is None else query.level
-        unknown = sorted(set(query.regressors) - set(model.regressors))
-        if unknown:
-            names = ", ".join(model.regressors) or "none"
-            raise invalid(
-                pointer("regressors", unknown[0]),
-                f"expected a regressor of the model ({names}), found {shown(unknown[0])!r}",
-            )
-        known = asked.bars if dated else _dated(asked.bars, slot)
-        try:
-            said = model.forecast(known, sessions, level=level, regressors=query.regressors)
-        except ForecastError as error:
-            raise invalid("/level", str(error)) from None
-        except (ArithmeticError, ValueError, RuntimeError, LookupError, TypeError):
-            log.exception("%s failed", slot.model)
-            return self._fallback(slot, asked, query, sessions, FAILED)
-        if not (np.isfinite(said.path).all() and np.isfinite(said.lower).all() and np.isfinite(said.upper).all()):
+        _check(model, query, level)
+        sessions = asked.sessions(query.periods)
+        known, days = asked.bars, sessions
+        if sessions is None:
+            # The path is known best at the end of training, so that is where it is asked.
+            last = np.datetime64(slot.loaded.manifest.last_date)
+            known = replace(known, date=np.arange(last - len(known) + 1, last + 1))
+            sessions = asked.calendar.next_sessions(last, query.periods)
+        dates = sessions
+        said = self._plane.attempt(slot, lambda: model.forecast(known, dates, level=level, regressors=query.regressors))
+        if said is None:
+            return self._fallback(slot, asked, query, FAILED)
+        if not all(np.isfinite(line).all() for line in (said.path, said.lower, said.upper)):
             log.error("%s answered a number that is not finite", slot.model)
-            return self._fallback(slot, asked, query, sessions, NOT_FINITE)
-        return self._answer(slot, asked, said, dated=dated)
+            return self._fallback(slot, asked, query, NOT_FINITE)
+        return self._answer(slot, asked, said, days)
 
     def _context(self, slot: Slot, query: ForecastQuery) -> Context:
         store = self._serving.bars
         if query.history is not None:
-            return context(query.history, query.symbol, store)
-        symbol = query.symbol
-        if symbol is None:
-            manifest = None if slot.loaded is None else slot.loaded.manifest
-            stored = tuple(info.symbol for info in store.symbols())
-            symbol = next((name for name in (manifest.symbols if manifest else ()) if name in stored), None)
-            symbol = symbol or next(iter(stored), None)
+            return of_sent(query.history, query.symbol, store)
+        symbol = query.symbol or self._default_symbol(slot)
         if symbol is None:
             raise invalid("", "expected a history or a symbol, as nothing is stored; send history")
-        return context(store.bars(symbol), symbol, store)
+        return of_stored(symbol, None, store)
 
-    def _sessions(self, slot: Slot, asked: Context, periods: int) -> tuple[DateArray, bool]:
-        """Return the days that the path is about, and whether they are the caller's and not only the model's."""
-        if asked.bars.date is None:
-            start = (
-                np.datetime64("2000-01-01", "D")
-                if slot.loaded is None
-                else np.datetime64(slot.loaded.manifest.last_date)
-            )
-            return asked.calendar.next_sessions(start, periods), False
-        sessions = asked.sessions(periods)
-        if sessions is None:
-            detail = f"expected {periods} known sessions of {asked.calendar.name} after {asked.as_of}, found fewer"
-            raise ProblemError(problems.HORIZON_TOO_FAR, f"{detail}; ask for fewer, or check the dates")
-        return sessions, True
+    def _default_symbol(self, slot: Slot) -> str | None:
+        """Return the first symbol of training that is stored, or else the first stored one."""
+        trained = () if slot.loaded is None else slot.loaded.manifest.symbols
+        stored = [info.symbol for info in self._serving.bars.symbols()]
+        return next((name for name in (*trained, *stored) if name in stored), None)
 
-    def _answer(self, slot: Slot, asked: Context, said: PriceForecast, *, dated: bool) -> Answer:
+    def _answer(self, slot: Slot, asked: Context, said: PriceForecast, days: DateArray | None) -> Answer:
+        loaded = slot.loaded
+        if loaded is None:
+            raise AssertionError(slot.model)  # a path came from it
         notes = list(asked.warnings)
         if not said.own_path:
             notes.append("no path of this symbol was trained: the average path of the trained symbols was used")
-        if not dated:
-            notes.append("no dates: the path is that of the sessions after the model's last day of training")
-        elif slot.loaded is not None and asked.as_of is not None:
-            stale = (asked.as_of - slot.loaded.manifest.last_date).days
-            if stale > STALE_DAYS:
-                notes.append(f"the model was trained up to {slot.loaded.manifest.last_date}, {stale} days before as_of")
-        fields = {
+        if days is None:
+            notes.append(f"no days are known: the path is that of the sessions after {loaded.manifest.last_date}")
+        elif asked.as_of is not None and (stale := (asked.as_of - loaded.manifest.last_date).days) > STALE_DAYS:
+            notes.append(f"the model was trained up to {loaded.manifest.last_date}, {stale} days before as_of")
+        fields: Mapping[str, object] = {
             "level": said.level,
-            "forecast": _points(said.sessions if dated else None, said.path, said.lower, said.upper),
+            "forecast": _points(days, said.path, said.lower, said.upper),
             "regressors": {fill.name: {"values": list(fill.values), "source": fill.source} for fill in said.regressors},
         }
-        return self._plane.envelope(slot, replace(asked, warnings=tuple(notes)), fields, said.tier, None)
+        return self._plane.envelope(
+            slot, replace(asked, warnings=tuple(notes)), len(said.path), fields, said.tier, None
+        )
 
-    def _fallback(self, slot: Slot, asked: Context, query: ForecastQuery, sessions: DateArray, reason: str) -> Answer:
+    def _fallback(self, slot: Slot, asked: Context, query: ForecastQuery, reason: str) -> Answer:
         self._plane.count_fallback(slot, reason)
-        path = walk(asked.bars, query.periods)
+        edges = np.finfo(np.float64)
+        with np.errstate(over="ignore", under="ignore"):  # the edges of float64 are where the clip holds it
+            path = np.clip(walk(asked.bars.tail(FALLBACK_BARS), query.periods), edges.tiny, edges.max)
         fields: Mapping[str, object] = {
             "level": None,
-            "forecast": _points(sessions if asked.bars.date is not None else None, path, None, None),
+            "forecast": _points(asked.sessions(query.periods), path, None, None),
             "regressors": {},
         }
-        return self._plane.envelope(slot, asked, fields, None, reason)
+        return self._plane.envelope(slot, asked, query.periods, fields, None, reason)
 
 
-STALE_DAYS: Final = 30
-"""Days between the last day of training and as-of that are worth a warning."""
-
-
-def _dated(bars: Bars, slot: Slot) -> Bars:
-    """Give undated bars the days up to the end of training, where the path is best known."""
-    last = np.datetime64("2000-01-01", "D") if slot.loaded is None else np.datetime64(slot.loaded.manifest.last_date)
-    return replace(bars, date=np.arange(last - len(bars) + 1, last + 1))
+def _check(model: ForecastModel, query: ForecastQuery, level: float) -> None:
+    """Refuse what the model was not trained for."""
+    for name in query.regressors:
+        if name not in model.regressors:
+            names = ", ".join(model.regressors) or "none"
+            detail = f"expected a regressor of the model ({names}), found {shown(name)!r}; take it out"
+            raise invalid(pointer("regressors", name), detail)
+    low, high = model.levels
+    if not low <= level <= high:
+        detail = f"expected a level from {low:g} to {high:g}, found {level:g}; ask for one in between"
+        raise invalid("/level", detail)
 
 
 def _points(

@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar, cast
 
 import numpy as np
 
 from app import problems
-from app.context import Context, calendar_of
+from app.context import Context, of_sent
 from app.errors import ProblemError
 from app.metrics import Metrics
 from app.queries import Observations
@@ -29,11 +29,16 @@ from models.typing import Json
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 Answer = dict[str, object]
 """An answer as it goes to JSON: the envelope around the task's fields, in the order of the contract."""
 
 FAILED: Final = "failed"
 NOT_FINITE: Final = "not-finite"
+
+FALLBACK_BARS: Final = 253
+"""Bars, from the last back, that a rule of thumb looks at: a year."""
 
 LARGEST_LOG: Final = 600.0
 """Logs of prices beyond this are not distinguished; exp of it is still a float."""
@@ -41,9 +46,8 @@ LARGEST_LOG: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one model said: its fields and tier, or a rule of thumb's, with the reason."""
+    """What one model says as of one bar: its fields and tier; or a rule of thumb's fields, with the reason."""
 
-    slot: Slot
     fields: Fields
     tier: int | None
     reason: str | None
@@ -58,7 +62,7 @@ class Plane:
         self._metrics = metrics
         self._skills: dict[tuple[str, str, int], Skill | None] = {}
 
-    def predict(self, model: str, asked: Context, mapped: Mapper = compute) -> Answer:
+    def predict(self, model: str, asked: Context) -> Answer:
         """Answer one question about bars by one model.
 
         Raises
@@ -68,44 +72,74 @@ class Plane:
 
         """
         slot = self.serving.slot(model)
-        return self._answer(self._verdict(slot, asked, mapped), asked)
-
-    def regime_of(self, model: str, seen: Observations) -> Answer:
-        """Answer from ready-made observations instead of bars."""
-        slot = self.serving.slot(model)
-        bars = implied_bars(seen)
-        asked = Context(bars, seen.symbol, calendar_of(seen.symbol, self.serving.bars), ())
-        if slot.loaded is None or not isinstance(slot.loaded.model, RegimeModel):
-            return self._answer(self._fallback(slot, bars, slot.condition), asked)
-        regimes = slot.loaded.model
-        verdict = self._tried(slot, bars, lambda: regimes.answer_observations(seen.returns, seen.volatility))
-        return self._answer(verdict, asked)
+        (verdict,) = self.verdicts(slot, asked.bars, 1)
+        return self._answer(slot, asked, verdict)
 
     def together(self, models: Sequence[str], asked: Context) -> dict[str, Answer]:
-        """Answer one question by several models in one feature pass."""
-        shared = SharedPass((self.serving.slot(model) for model in models), asked.bars)
-        return {model: self.predict(model, asked, shared) for model in models}
+        """Answer one question by several models in one feature pass. Raises as `predict`."""
+        slots = [self.serving.slot(model) for model in models]
+        verdicts = self.shared_verdicts(slots, asked.bars)
+        return {slot.model: self._answer(slot, asked, verdict) for slot, verdict in zip(slots, verdicts, strict=True)}
 
-    def _verdict(self, slot: Slot, asked: Context, mapped: Mapper) -> Verdict:
+    def regime_of(self, model: str, seen: Observations) -> Answer:
+        """Answer from ready-made observations instead of bars. Raises as `predict`."""
+        slot = self.serving.slot(model)
+        bars = implied_bars(seen)
+        asked = replace(of_sent(bars, seen.symbol, self.serving.bars), warnings=())  # there is nothing to say of bars
         if slot.loaded is None:
-            return self._fallback(slot, asked.bars, slot.condition)
-        model = slot.loaded.model
-        if isinstance(model, TabularModel):
-            return self._tried(slot, asked.bars, lambda: model.answer(asked.bars, 1, mapped)[0])
-        return self._tried(slot, asked.bars, lambda: cast("BarsModel", model).answer(asked.bars, 1)[0])
+            return self._answer(slot, asked, self._fallback(slot, bars, slot.condition))
+        regimes = cast("RegimeModel", slot.loaded.model)
+        said = self.attempt(slot, lambda: [regimes.answer_observations(seen.returns, seen.volatility)])
+        (verdict,) = self._judged(slot, bars, said)
+        return self._answer(slot, asked, verdict)
 
-    def _tried(self, slot: Slot, bars: Bars, answer: Callable[[], RowAnswer]) -> Verdict:
+    def shared_verdicts(self, slots: Sequence[Slot], bars: Bars) -> list[Verdict]:
+        """Judge as of the last bar by several models in one feature pass."""
+        shared = SharedPass(slots, bars)
+        return [verdict for slot in slots for verdict in self.verdicts(slot, bars, 1, shared)]
+
+    def verdicts(self, slot: Slot, bars: Bars, rows: int, mapped: Mapper = compute) -> list[Verdict]:
+        """Judge as of each of the last ``rows`` bars, oldest first, as that many questions one by one would.
+
+        Raises
+        ------
+        ProblemError
+            model-unavailable, where the service is strict.
+
+        """
+        return self._verdicts(slot, bars, rows, mapped, told=False)
+
+    def _verdicts(self, slot: Slot, bars: Bars, rows: int, mapped: Mapper, *, told: bool) -> list[Verdict]:
+        if slot.loaded is None:
+            return [self._fallback(slot, known, slot.condition) for known in _prefixes(bars, rows)]
+        model = cast("BarsModel", slot.loaded.model)
+        said = self.attempt(slot, lambda: _asked(model, bars, rows, mapped), told=told)
+        if said is not None or rows == 1:
+            return self._judged(slot, bars, said, rows)
+        # A row that a model fails on must not take the others with it.
+        halves = ((bars[: len(bars) - rows + rows // 2], rows // 2), (bars, rows - rows // 2))
+        return [verdict for half, count in halves for verdict in self._verdicts(slot, half, count, mapped, told=True)]
+
+    def attempt(self, slot: Slot, ask: Callable[[], T], *, told: bool = False) -> T | None:
+        """Return what the model says; None if it raises, which is logged with its stack unless that was ``told``."""
         try:
-            said = answer()
-        except (ArithmeticError, ValueError, RuntimeError, LookupError, TypeError):
-            # Whatever a model does wrong on input that is valid is the model's fault: it is logged with its stack,
-            # counted, and answered for.
-            log.exception("%s failed", slot.model)
-            return self._fallback(slot, bars, FAILED)
-        if not finite(said.fields):
-            log.error("%s answered a number that is not finite", slot.model)
-            return self._fallback(slot, bars, NOT_FINITE)
-        return Verdict(slot, said.fields, said.tier, None)
+            return ask()
+        except Exception:  # whatever a model raises on valid input is the model's fault, and it is answered for
+            if not told:
+                log.exception("%s failed", slot.model)
+            return None
+
+    def _judged(self, slot: Slot, bars: Bars, said: Sequence[RowAnswer] | None, rows: int = 1) -> list[Verdict]:
+        """Take finite answers as they are, and put a rule of thumb in the place of others."""
+        if said is None:
+            return [self._fallback(slot, known, FAILED) for known in _prefixes(bars, rows)]
+        verdicts = [Verdict(answer.fields, answer.tier, None) for answer in said]
+        wild = [row for row, answer in enumerate(said) if not finite(answer.fields)]
+        if wild:
+            log.error("%s answered %d of %d rows with a number that is not finite", slot.model, len(wild), rows)
+        for row in wild:
+            verdicts[row] = self._fallback(slot, bars[: len(bars) - rows + row + 1], NOT_FINITE)
+        return verdicts
 
     def count_fallback(self, slot: Slot, reason: str) -> None:
         """Count that a rule of thumb is to answer, or refuse to have it answer.
@@ -124,22 +158,33 @@ class Plane:
     def _fallback(self, slot: Slot, bars: Bars, reason: str) -> Verdict:
         self.count_fallback(slot, reason)
         task = cast("BarsTask", task_of(slot.model))
-        return Verdict(slot, task.fallback(bars, slot.head), None, reason)
+        return Verdict(task.fallback(bars.tail(FALLBACK_BARS), slot.head), None, reason)
 
-    def _answer(self, verdict: Verdict, asked: Context) -> Answer:
-        return self.envelope(verdict.slot, asked, verdict.fields, verdict.tier, verdict.reason)
+    def _answer(self, slot: Slot, asked: Context, verdict: Verdict) -> Answer:
+        horizon = task_of(slot.model).identity.horizon
+        return self.envelope(slot, asked, horizon, verdict.fields, verdict.tier, verdict.reason)
 
     def envelope(
-        self, slot: Slot, asked: Context, fields: Mapping[str, object], tier: int | None, reason: str | None
+        self,
+        slot: Slot,
+        asked: Context,
+        horizon: int,
+        fields: Mapping[str, object],
+        tier: int | None,
+        reason: str | None,
     ) -> Answer:
         """Put the envelope around the task's fields."""
         loaded = None if reason is not None else slot.loaded
-        horizon = task_of(slot.model).identity.horizon
+        as_of = asked.as_of
+        warnings = list(asked.warnings)
+        if loaded is not None and as_of is not None and as_of < loaded.manifest.last_date:
+            seen = f"the model was trained on sessions after as_of, up to {loaded.manifest.last_date}"
+            warnings.append(f"{seen}: its measured skill does not apply to this answer")
         return {
             "model": slot.model,
             "model_version": None if loaded is None else loaded.version,
             "symbol": asked.symbol,
-            "as_of": asked.as_of,
+            "as_of": as_of,
             "target_date": asked.target_date(horizon),
             "horizon": horizon,
             **fields,
@@ -151,7 +196,7 @@ class Plane:
             "skill": None if tier is None else self.skill(slot, tier),
             "source": "model" if loaded is not None else "fallback",
             "reason": reason,
-            "warnings": list(asked.warnings),
+            "warnings": warnings,
         }
 
     def skill(self, slot: Slot, tier: int) -> Skill | None:
@@ -166,27 +211,37 @@ class Plane:
 
 
 class SharedPass:
-    """A feature mapper for several models about the same last bar: each feature is computed once."""
+    """A feature mapper for several models about the same last bar: each feature is computed once, when first asked."""
 
     def __init__(self, slots: Iterable[Slot], bars: Bars) -> None:
-        """Compute every feature that the models' tiers for so many bars ask for."""
-        models = [slot.loaded.model for slot in slots if slot.loaded is not None]
-        union = {
-            feature.name: feature
-            for model in models
-            if isinstance(model, TabularModel)
-            for feature in model.tier_for(len(bars)).features
-        }
-        self._row = compute(bars, tuple(union.values()), 1)
+        """Gather every feature that the models' tiers for so many bars ask for."""
+        union: dict[str, Feature] = {}
+        for slot in slots:
+            if slot.loaded is not None and isinstance(slot.loaded.model, TabularModel):
+                union |= {feature.name: feature for feature in slot.loaded.model.tier_for(len(bars)).features}
+        self._bars = bars
+        self._features = tuple(union.values())
         self._at = {name: column for column, name in enumerate(union)}
-        self._length = len(bars)
+        self._row: FloatArray | None = None
 
     def __call__(self, bars: Bars, features: Sequence[Feature], rows: int) -> FloatArray:
         """Return the features of the last bar, shape (1, features)."""
-        if rows != 1 or len(bars) != self._length:
-            message = f"expected one row as of bar {self._length}, found {rows} as of bar {len(bars)}"
+        if rows != 1 or len(bars) != len(self._bars):
+            message = f"expected one row as of bar {len(self._bars)}, found {rows} as of bar {len(bars)}"
             raise ValueError(message)
+        if self._row is None:
+            self._row = compute(self._bars, self._features, 1)
         return np.ascontiguousarray(self._row[:, [self._at[feature.name] for feature in features]])
+
+
+def _asked(model: BarsModel, bars: Bars, rows: int, mapped: Mapper) -> list[RowAnswer]:
+    return model.answer(bars, rows, mapped) if isinstance(model, TabularModel) else model.answer(bars, rows)
+
+
+def _prefixes(bars: Bars, rows: int) -> Iterator[Bars]:
+    """Yield what was known as of each of the last ``rows`` bars."""
+    for end in range(len(bars) - rows + 1, len(bars) + 1):
+        yield bars[:end]
 
 
 def finite(value: Json) -> bool:
@@ -202,5 +257,6 @@ def finite(value: Json) -> bool:
 
 def implied_bars(seen: Observations) -> Bars:
     """Return bars that have these returns, for a fallback to look at; the first close is 1, none leaves the floats."""
-    close = np.exp(np.clip(np.concatenate(([0.0], np.cumsum(seen.returns))), -LARGEST_LOG, LARGEST_LOG))
+    steps = np.clip(seen.returns, -LARGEST_LOG, LARGEST_LOG)
+    close = np.exp(np.clip(np.concatenate(([0.0], np.cumsum(steps))), -LARGEST_LOG, LARGEST_LOG))
     return Bars(close, close, close, close, None, None, seen.symbol)

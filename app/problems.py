@@ -152,8 +152,9 @@ MODEL_UNAVAILABLE: Final = ProblemType(
     "model-unavailable",
     503,
     "The model can't answer",
-    "The model is missing, quarantined or failed, and the service is strict: it does not answer by a rule of thumb. "
-    "`GET /health` says what is wrong with which model; training publishes a new version.",
+    "The model is missing, corrupt, incompatible, quarantined or failed, and no rule of thumb may answer for it: the "
+    "service is strict, or the question is about the model itself. `GET /health` says what is wrong with which model; "
+    "training publishes a new version.",
 )
 NOT_READY: Final = ProblemType(
     "not-ready",

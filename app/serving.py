@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
+from app import problems
 from app.columns import to_date
+from app.errors import ProblemError
 from app.metrics import Metrics
 from app.schemas.answers import Skill
 from app.schemas.status import Health, ModelCondition, ModelHealth, Replay, StatusCard
@@ -18,11 +20,22 @@ from app.settings import Settings
 from app.version import service_version
 from data.bar_store import BarStore
 from data.sources.sample import sample_root
-from models.errors import ArtifactError, ArtifactMissing, ArtifactQuarantined, ArtifactUnsound
+from models.errors import (
+    ArtifactError,
+    ArtifactMissing,
+    ArtifactQuarantined,
+    FilesMismatch,
+    GoldenMismatch,
+    HashMismatch,
+    IncompatibleLibrary,
+    LoadFailed,
+    ManifestInvalid,
+    VersionUnknown,
+)
 from models.golden import cases_of, replay
 from models.manifest import Manifest, Score
 from models.served import ServedModel, load_model, prove
-from models.store import ArtifactStore, Loaded
+from models.store import Artifact, ArtifactStore, Loaded
 from models.tasks.registry import EXPECTED_MODELS, TaskUnknown, route_of, task_of
 from models.typing import JsonObject
 
@@ -33,8 +46,9 @@ log = logging.getLogger(__name__)
 class Slot:
     """One model's place.
 
-    ``loaded`` is the version that answers, or None; ``condition`` and ``reason`` say why not. A reload that fails leaves
-    the version that answered before, and its reason in ``reason``. ``head`` is what a fallback may read of a manifest.
+    ``loaded`` is the version that answers, or None; ``condition`` and ``reason`` say why not. A reload that fails
+    leaves the version that answered before, and its reason in ``reason``. ``head`` is what a fallback may read of the
+    manifest.
     """
 
     model: str
@@ -88,10 +102,11 @@ class Serving:
 
     def _loaded(self, model: str) -> Slot:
         try:
-            loaded = self.store.load(model, None, load_model, prove)
+            loaded = self.store.load(model, None, _build, prove)
         except ArtifactError as error:
             log.error("%s can't serve: %s", model, error)  # noqa: TRY400  the message says it all; no stack is missing
-            return Slot(model, _condition(error), _advice(model, error), None, self._head(model))
+            condition, reason = self._why(model, error)
+            return Slot(model, condition, reason, None, self._head(model))
         return Slot(model, "serving", None, loaded, _answer_head(loaded.manifest))
 
     def _head(self, model: str) -> JsonObject | None:
@@ -119,13 +134,26 @@ class Serving:
         return StatusCard(health=self.health(), symbols=len(stored), data_to=None if last is None else to_date(last))
 
     def replay(self, model: str) -> Replay | None:
-        """Replay a model's golden examples, as published and as they lie on disk now; None if no such model serves."""
+        """Replay a model's golden examples, as published and as they lie on disk now; None if there is no such model.
+
+        Raises
+        ------
+        ProblemError
+            model-unavailable: no version serves, or what serves is not what was published.
+
+        """
         slot = self._slots.get(model)
-        if slot is None or slot.loaded is None:
+        if slot is None:
             return None
+        if slot.loaded is None:
+            raise _unavailable(model, slot.condition, slot.reason)
         begun = time.perf_counter()
-        golden = self.store.read(model, slot.loaded.version).files["golden.json"]
-        replay(slot.loaded.model, golden)
+        try:
+            golden = self.store.read(model, slot.loaded.version).files["golden.json"]
+            replay(slot.loaded.model, golden)
+        except ArtifactError as error:
+            log.error("%s is not as published: %s", model, error)  # noqa: TRY400  as above
+            raise _unavailable(model, *self._why(model, error)) from error
         return Replay(
             model=model,
             version=slot.loaded.version,
@@ -134,11 +162,37 @@ class Serving:
             seconds=time.perf_counter() - begun,
         )
 
+    def _why(self, model: str, error: ArtifactError) -> tuple[ModelCondition, str]:
+        """Return the condition of a model that can't serve, and what a client may know of the cause.
+
+        A message of the store may hold paths of the server, so a client is told the name of the cause only. For a
+        quarantined version that is the name of what it was quarantined for.
+        """
+        slug = error.slug
+        if isinstance(error, ArtifactQuarantined):
+            slug = self._quarantined_for(model) or slug
+        cause = f"{slug} (quarantined)" if isinstance(error, ArtifactQuarantined) and slug != error.slug else slug
+        return _CONDITIONS.get(slug, "failed"), f"{cause}; train it: python -m training.{model}.train"
+
+    def _quarantined_for(self, model: str) -> str | None:
+        """Return the slug of the fault that the promoted version was quarantined for; None if a person did it."""
+        try:
+            current = self.store.current(model)
+            why = next(info.quarantine for info in self.store.versions(model) if info.version == current)
+        except (ArtifactError, StopIteration):
+            return None
+        slug = (why or "").partition(":")[0]
+        return slug if slug in _CONDITIONS else None
+
 
 def served_models(store: ArtifactStore) -> tuple[str, ...]:
     """Return the models that have a route: those of a complete installation, then others that were published."""
-    further = [model for model in store.models() if model not in EXPECTED_MODELS and _has_task(model)]
-    return (*EXPECTED_MODELS, *further)
+    try:
+        published = store.models()
+    except ArtifactError as error:
+        log.error("only the expected models have a route: %s", error)  # noqa: TRY400  as above
+        return EXPECTED_MODELS
+    return (*EXPECTED_MODELS, *(model for model in published if model not in EXPECTED_MODELS and _has_task(model)))
 
 
 def skill_of(score: Score) -> Skill | None:
@@ -155,6 +209,16 @@ def skill_of(score: Score) -> Skill | None:
     )
 
 
+def _build(artifact: Artifact) -> ServedModel:
+    """Build the model, if it answers the question of the route that its name leads to."""
+    manifest = artifact.manifest
+    expected = task_of(manifest.model).identity.name
+    if manifest.task != expected:
+        message = f"{artifact.name}: expected the task {expected}, found {manifest.task}; rename the model, train again"
+        raise ManifestInvalid(message)
+    return load_model(artifact)
+
+
 def _has_task(model: str) -> bool:
     try:
         task_of(model)
@@ -169,14 +233,23 @@ def _answer_head(manifest: Manifest) -> JsonObject | None:
     return head if isinstance(head, dict) else None
 
 
-def _condition(error: ArtifactError) -> ModelCondition:
-    if isinstance(error, ArtifactMissing):
-        return "missing"
-    return "quarantined" if isinstance(error, (ArtifactQuarantined, ArtifactUnsound)) else "failed"
+_CONDITIONS: Final[Mapping[str, ModelCondition]] = {
+    ArtifactMissing.slug: "missing",
+    VersionUnknown.slug: "missing",
+    FilesMismatch.slug: "corrupt",
+    HashMismatch.slug: "corrupt",
+    ManifestInvalid.slug: "corrupt",
+    GoldenMismatch.slug: "incompatible",
+    IncompatibleLibrary.slug: "incompatible",
+    LoadFailed.slug: "incompatible",
+    ArtifactQuarantined.slug: "quarantined",
+}
+"""Condition of a model by the slug of the error that keeps it from serving; any other is the store's or machine's."""
 
 
-def _advice(model: str, error: ArtifactError) -> str:
-    return f"{error.slug}; train it: python -m training.{model}.train"
+def _unavailable(model: str, condition: ModelCondition, reason: str | None) -> ProblemError:
+    detail = f"expected {model} to serve as published, found it {condition}: {reason}"
+    return ProblemError(problems.MODEL_UNAVAILABLE, detail)
 
 
 def _health(slot: Slot) -> ModelHealth:

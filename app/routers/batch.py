@@ -1,5 +1,6 @@
 """Batches: CSV or JSON in, CSV or JSON out."""
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import problems
-from app.batch import flat
+from app.batch_csv import as_csv
 from app.columns import invalid
 from app.decoding import read_body, require_json
 from app.desk import Desk
@@ -31,19 +32,19 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 async def predict_batch(request: Request) -> Response:
     """Answer each row of a file, or each item, by itself."""
     at = desk(request)
-    models = _models(request, at)
+    models, wants_csv = _models(request, at), _wants_csv(request)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     request_id = request.scope["state"]["request_id"]
     if media in {CSV, MULTIPART}:
-        data = await (_uploaded(request) if media == MULTIPART else read_body(request, at.body_timeout_seconds))
+        data = await (_uploaded if media == MULTIPART else read_body)(request, at.body_timeout_seconds)
         symbol = request.query_params.get("symbol")
         answer = await run_in_threadpool(at.batches.table, data, models, symbol, request_id)
     else:
         require_json(request)
         queries = at.queries.batch(await read_body(request, at.body_timeout_seconds))
         answer = await run_in_threadpool(at.batches.items, queries, models, request_id)
-    if _wants_csv(request):
-        return Response(await run_in_threadpool(flat, answer), media_type=CSV)
+    if wants_csv:
+        return Response(await run_in_threadpool(as_csv, answer), media_type=CSV)
     return Response(await run_in_threadpool(_ENCODE, answer), media_type=JSON)
 
 
@@ -62,15 +63,18 @@ def _models(request: Request, at: Desk) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names)) or at.bar_models
 
 
-async def _uploaded(request: Request) -> bytes:
+async def _uploaded(request: Request, timeout_seconds: float) -> bytes:
     """Return the file of a multipart form."""
     try:
-        async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+        async with asyncio.timeout(timeout_seconds), request.form(max_files=1, max_fields=MAX_FIELDS) as form:
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if len(files) != 1:
                 detail = f"expected one file in the form, found {len(files)}; with curl: -F file=@bars.csv"
                 raise ProblemError(problems.BAD_REQUEST, detail)
             return await files[0].read()
+    except TimeoutError:
+        detail = f"expected the whole form within {timeout_seconds:g} s, found it unfinished; send it again"
+        raise ProblemError(problems.REQUEST_TIMEOUT, detail, headers={"Connection": "close"}) from None
     except HTTPException as error:
         detail = f"expected a multipart form with one file, found: {shown(str(error.detail))}"
         raise ProblemError(problems.BAD_REQUEST, f"{detail}; with curl: -F file=@bars.csv") from None
@@ -133,8 +137,9 @@ OPERATIONS: Final = tuple(
         path=path,
         endpoint=endpoint,
         summary=summary,
-        description="Each row is answered as of that row, exactly as the single route would; a wrong one is reported by "
-        "its line and harms no other.",
+        description="Each row of a file is answered as of that row, exactly as the single route would answer the rows "
+        "of its symbol in the file up to it; each item as the single route would. A wrong one is reported and harms "
+        "no other.",
         tag="batch",
         answer=BatchAnswer,
         media=(JSON, CSV),

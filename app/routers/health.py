@@ -26,12 +26,12 @@ class ServingView(Protocol):
         ...
 
     def replay(self, model: str) -> Replay | None:
-        """Replay a model's golden examples, which takes a while; None if no such model serves.
+        """Replay a model's golden examples, which takes a while; None if there is no such model.
 
         Raises
         ------
-        ArtifactError
-            The model does not answer as it did when it was published.
+        ProblemError, ArtifactError
+            The model does not serve, or does not answer as it did when it was published.
 
         """
         ...
@@ -69,7 +69,7 @@ async def model_health(request: Request) -> Response:
     name = request.path_params["model"]
     replay = await run_in_threadpool(serving(request).replay, name)
     if replay is None:
-        detail = f"expected the name of a model that serves, found {shown(name)!r}; GET /health lists them"
+        detail = f"expected the name of a model, found {shown(name)!r}; GET /health lists them"
         raise ProblemError(problems.UNKNOWN_MODEL, detail)
     return json_response(replay)
 

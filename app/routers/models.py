@@ -15,6 +15,7 @@ from app.routers.counter import desk
 from app.schemas.status import ModelDetail, ModelList, ModelVersion, ModelVersions, Symbol, Symbols
 from app.serving import Serving, Slot
 from models.errors import ArtifactError
+from models.store import ArtifactStore
 
 
 async def models(request: Request) -> Response:
@@ -33,7 +34,7 @@ async def model_versions(request: Request) -> Response:
     """List the published versions of one model."""
     serving = desk(request).serving
     slot = _slot(serving, request.path_params["model"])
-    return json_response(await run_in_threadpool(_versions, serving, slot.model))
+    return json_response(await run_in_threadpool(_versions, serving, slot))
 
 
 async def symbols(request: Request) -> Response:
@@ -79,25 +80,29 @@ def _detail(serving: Serving, slot: Slot) -> ModelDetail:
     )
 
 
-def _versions(serving: Serving, name: str) -> ModelVersions:
-    found: list[ModelVersion] = []
-    for info in serving.store.versions(name):
-        try:
-            verdict = serving.store.manifest(name, info.version).gate.reason
-        except ArtifactError as error:
-            verdict = error.slug
-        found.append(
+def _versions(serving: Serving, slot: Slot) -> ModelVersions:
+    store, model = serving.store, slot.model
+    return ModelVersions(
+        versions=[
             ModelVersion(
-                model=name,
+                model=model,
                 version=info.version,
                 created=info.published,
                 state=info.state,
-                champion=info.state == "champion",
-                verdict=verdict,
-                quarantine=info.quarantine,
+                serves=slot.loaded is not None and slot.loaded.version == info.version,
+                verdict=_verdict(store, model, info.version),
+                quarantine=None if info.quarantine is None else info.quarantine.replace(f"{store.root}/", ""),
             )
-        )
-    return ModelVersions(versions=found)
+            for info in store.versions(model)
+        ]
+    )
+
+
+def _verdict(store: ArtifactStore, model: str, version: str) -> str:
+    try:
+        return store.manifest(model, version).gate.reason
+    except ArtifactError as error:
+        return f"unknown: {error.slug}"
 
 
 _MODEL: Final = Parameter(

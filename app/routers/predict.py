@@ -12,6 +12,7 @@ from app.context import resolve
 from app.decoding import read_body, require_json
 from app.desk import Desk
 from app.operations import JSON, Body, Endpoint, Operation
+from app.plane import Answer
 from app.queries import Observations
 from app.routers.counter import desk
 from app.schemas import answers, forms
@@ -36,6 +37,8 @@ REFUSALS: Final = (
     problems.NOT_READY,
     problems.DATA_UNAVAILABLE,
 )
+
+VERSION_HEADER: Final = "X-Model-Version"
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -95,7 +98,7 @@ async def everything(request: Request) -> Response:
     """Answer one question by every model, and say where they contradict each other."""
     at = desk(request)
     asked = resolve(at.queries.predict(await _json(request, at)), at.serving.bars)
-    return _answer(at.together(asked))
+    return Response(_ENCODE(at.together(asked)), media_type=JSON)
 
 
 async def _json(request: Request, at: Desk) -> bytes:
@@ -103,8 +106,11 @@ async def _json(request: Request, at: Desk) -> bytes:
     return await read_body(request, at.body_timeout_seconds)
 
 
-def _answer(answer: object) -> Response:
-    return Response(_ENCODE(answer), media_type=JSON)
+def _answer(answer: Answer) -> Response:
+    """Return the answer of one model, with its version as a header too, for proxies and logs."""
+    version = answer["model_version"]
+    headers = {VERSION_HEADER: str(version)} if version is not None else None
+    return Response(_ENCODE(answer), headers=headers, media_type=JSON)
 
 
 _ENDPOINTS: Final[dict[str, Callable[[str], Endpoint]]] = {"regime": _regime, "forecast": _forecast}

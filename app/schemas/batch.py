@@ -14,6 +14,9 @@ class BatchModel(Struct, frozen=True):
     model_version: Annotated[str | None, Meta(description="Version that answered; null: a fallback did.")]
     horizon: Annotated[int, Meta(description="Exchange sessions ahead.", ge=1)]
     full_tier: Annotated[int | None, Meta(description="Bars that the model's best predictor looks at.")]
+    trained_to: Annotated[
+        dt.date | None, Meta(description="Last session of training: the skill does not apply to rows before it.")
+    ]
     skill: Annotated[dict[str, Skill | None], Meta(description="Measured worth by tier of history.")]
     reason: Annotated[str | None, Meta(description="Why the model does not serve; null if it does.")]
 
@@ -36,7 +39,7 @@ class BatchRow(Struct, frozen=True):
     bars: Annotated[int | None, Meta(description="Bars known as of the row; null if it was refused.")]
     answers: Annotated[
         dict[str, dict[str, Any]] | None,  # Any: each task has its own fields, see the answers of the single routes
-        Meta(description="By model: the task's fields as the single route gives them, with target_date, tier, source."),
+        Meta(description="By model: the task's fields and target_date, tier, source, reason as the single route's."),
     ]
     problem: Annotated[Problem | None, Meta(description="Why the row was refused; null if it was answered.")]
 

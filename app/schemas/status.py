@@ -8,7 +8,10 @@ from msgspec import Meta
 from app.schemas.answers import Model, Skill, Struct, Version
 from models.manifest import Manifest
 
-ModelCondition = Literal["serving", "missing", "quarantined", "failed"]
+ModelCondition = Literal["serving", "missing", "corrupt", "incompatible", "quarantined", "failed"]
+"""``missing``: nothing was promoted. ``corrupt``: the files are not those that were published. ``incompatible``: they
+are, and this installation can't use them or answers otherwise. ``quarantined``: by a person. ``failed``: the store or
+the machine did."""
 
 
 class Alive(Struct, frozen=True):
@@ -105,7 +108,7 @@ class ModelVersion(Struct, frozen=True):
     version: Version
     created: Annotated[dt.datetime, Meta(description="When it was published, UTC.")]
     state: Annotated[str, Meta(description="candidate, champion, archived or quarantined.", examples=["champion"])]
-    champion: Annotated[bool, Meta(description="Whether it is the one that serves.")]
+    serves: Annotated[bool, Meta(description="Whether this process answers with it.")]
     verdict: Annotated[str, Meta(description="What the promotion gate said.")]
     quarantine: Annotated[str | None, Meta(description="Why it is refused; null if it is not.")]
 

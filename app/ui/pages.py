@@ -17,7 +17,8 @@ _LINKS = (
     ("/openapi.json", "OpenAPI"),
 )
 
-_CONDITION_CLASS = {"serving": "ok", "missing": "degraded", "quarantined": "unavailable", "failed": "unavailable"}
+_CONDITION_CLASS = {"serving": "ok", "missing": "degraded"}
+"""Colour of a model's state; every other one is that of `unavailable`."""
 
 
 def status_page(card: StatusCard) -> str:
@@ -51,7 +52,7 @@ def _model_card(model: ModelHealth) -> str:
     reason = "" if model.reason is None else f"<p>{escape(model.reason)}</p>"
     return (
         f'<li class="card"><h3>{escape(model.model)}</h3>'
-        f'<p><span class="state {_CONDITION_CLASS[model.state]}">{model.state}</span> '
+        f'<p><span class="state {_CONDITION_CLASS.get(model.state, "unavailable")}">{model.state}</span> '
         f'<span class="soft">{escape(model.version or "no version")}{trained}</span></p>{reason}'
         f'<p><code>{escape(model.path)}</code></p><p class="soft">{worth}</p></li>'
     )
