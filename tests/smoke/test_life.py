@@ -1,0 +1,99 @@
+"""A server's life: it starts, answers, ends at a signal, starts again, and says the same as before, in any process."""
+
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.app.processes import Running, environment, running, wait_for
+from tests.support.contract import Contract
+from tests.support.over_http import ask
+from tests.support.questions import questions
+
+CALLS = 100
+_COUNT = re.compile(r'barcast_requests_total\{.*method="POST".*route="(?P<path>[^"]+)".*\}')
+PATIENCE_S = 5.0
+"""How long a start may take, in seconds of CPU, and how long an end."""
+
+
+def answers(url: str, asked: tuple[tuple[str, bytes], ...]) -> list[bytes]:
+    """Ask all questions; none may be refused."""
+    said = [ask(url, "POST", path, body) for path, body in asked]
+    assert {answer.status for answer in said} == {200}
+    return [answer.body for answer in said]
+
+
+def test_the_same_question_has_the_same_bytes_a_hundred_times(server: Running, contract: Contract) -> None:
+    """Every form of every route, the forecast included: one answer, however often, with any request id."""
+    for path, body in questions(contract):
+        said = Counter(ask(server.url, "POST", path, body).body for _ in range(CALLS))
+        assert len(said) == 1, f"{path} {body[:80]!r}: {list(said)[:2]}"
+
+
+def test_it_ends_at_a_signal_and_says_the_same_after_a_restart(
+    server: Running,
+    contract: Contract,
+    trained_store: Path,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Ctrl-C and SIGTERM end it within five seconds, without a traceback; the next start says what the other says."""
+    asked = questions(contract)
+    expected = answers(server.url, asked)
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0)):
+        begun, spent = time.monotonic(), _cpu_of_ended_children()
+        settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(tmp_path)}
+        with running(["-m", "app"], tmp_path, **settings) as another:
+            assert ask(another.url, "GET", "/readyz").status == 200
+            ready_s = time.monotonic() - begun
+            assert answers(another.url, asked) == expected
+            ended = another.stop(number)
+        whole_life_s = _cpu_of_ended_children() - spent
+        record_property(number.name, {"ready_s": ready_s, "ended_s": ended[1], "cpu_s": whole_life_s})
+        assert whole_life_s < PATIENCE_S  # not the clock on the wall: the cores may be busy with something else
+        assert ended[0] == code
+        assert ended[1] < PATIENCE_S
+        assert "Traceback" not in ended[2]
+
+
+def test_two_workers_say_the_same(server: Running, contract: Contract, trained_store: Path, tmp_path: Path) -> None:
+    """Two processes behind one port; their own counters prove that both were asked."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--workers", "2"]
+    workers = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(**settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(f"{url}/readyz")
+        asked = questions(contract)
+        expected = answers(server.url, asked)
+        paths = frozenset(path for path, _ in asked)
+        until = time.monotonic() + 20
+        while len({frozenset(served.items()) for served in _each_workers_counts(url) if served.keys() == paths}) < 2:
+            assert time.monotonic() < until, "expected two workers that answered on every route"
+            assert answers(url, asked) == expected
+    finally:
+        workers.terminate()
+        workers.wait(timeout=10)
+
+
+def _cpu_of_ended_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _each_workers_counts(url: str, looks: int = 20) -> Iterator[dict[str, float]]:
+    """Yield how many POSTs by path a worker has served; which one is asked is chance, so look often."""
+    for _ in range(looks):
+        lines = ask(url, "GET", "/metrics").body.decode().splitlines()
+        counts = ((_COUNT.match(line), line) for line in lines)
+        yield {match["path"]: float(line.rpartition(" ")[2]) for match, line in counts if match}
