@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.app.processes import Running, environment, running, wait_for
@@ -37,26 +37,21 @@ def test_the_same_question_has_the_same_bytes_a_hundred_times(server: Running, c
 
 
 def test_it_ends_at_a_signal_and_says_the_same_after_a_restart(
-    server: Running,
-    contract: Contract,
-    trained_store: Path,
-    tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    server: Running, contract: Contract, trained_store: Path, tmp_path: Path
 ) -> None:
     """Ctrl-C and SIGTERM end it within five seconds, without a traceback; the next start says what the other says."""
     asked = questions(contract)
     expected = answers(server.url, asked)
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0)):
-        begun, spent = time.monotonic(), _cpu_of_ended_children()
+        spent = _cpu_of_ended_children()
         settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(tmp_path)}
         with running(["-m", "app"], tmp_path, **settings) as another:
             assert ask(another.url, "GET", "/readyz").status == 200
-            ready_s = time.monotonic() - begun
             assert answers(another.url, asked) == expected
             ended = another.stop(number)
         whole_life_s = _cpu_of_ended_children() - spent
-        record_property(number.name, {"ready_s": ready_s, "ended_s": ended[1], "cpu_s": whole_life_s})
-        assert whole_life_s < PATIENCE_S  # not the clock on the wall: the cores may be busy with something else
+        # Not the clock on the wall, which also counts what else the machine does.
+        assert whole_life_s < PATIENCE_S
         assert ended[0] == code
         assert ended[1] < PATIENCE_S
         assert "Traceback" not in ended[2]
