@@ -36,7 +36,7 @@ def test_help_is_quick_and_names_every_command(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert all(f"\n    {command} " in done.stdout for command in ("serve", "train", "models", "data"))
-    assert done.stdout.endswith("set()\n")
+    assert done.stdout.endswith("[]\n")
 
 
 def test_the_console_script_is_the_module(tmp_path: Path) -> None:
