@@ -46,6 +46,36 @@ def test_changed_and_quarantined_champions_are_missing(trained_store: Path, tmp_
     assert set(missing(store)) & set(models) == {"hmm_regime", "lightgbm_return"}
 
 
+def test_a_champion_of_other_features_is_missing(trained_store: Path, tmp_path: Path) -> None:
+    """Where a formula was changed, the models that were trained on it are to be trained again, and only those."""
+    name, old = "log_close_open", 'formula="ln(close / open)"'
+    shutil.copytree(trained_store, tmp_path / "store")
+    for package in ("data", "feature_mapper", "models", "training"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("artifacts", "__pycache__"))
+    source = tmp_path / "feature_mapper" / "families" / "candle.py"
+    text = source.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    source.write_text(text.replace(old, 'formula="ln(close / open), redefined"'), encoding="utf-8")
+    store = ArtifactStore(tmp_path / "store")
+    users = {
+        model
+        for model in store.models()
+        if name in {feature.name for tier in store.manifest(model).tiers for feature in tier.features}
+    }
+    assert 0 < len(users) < len(model_names())
+
+    program = (
+        "from pathlib import Path; from models.store import ArtifactStore; from training.kit.fleet import missing; "
+        "print(*missing(ArtifactStore(Path('store'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == users
+    assert {model for model in store.models() if store.versions(model)[0].state == "quarantined"} == users
+    assert missing(store) == tuple(sorted(users))
+
+
 def test_one_failure_stops_no_other(tmp_path: Path) -> None:
     """Each failure comes with its reason and exit code; the longest training went first; nothing was written."""
     lines: list[str] = []
