@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,11 +57,15 @@ def _output(found: re.Match[str]) -> Output:
 
 
 def commands(page: str) -> Iterator[str]:
-    """Yield every shell command of a page, one line each, comments left out."""
+    """Yield every shell command of a page, comments left out; an open quote goes on in the next line."""
     for block in _COMMANDS.findall(page):
+        begun: list[str] = []
         for line in _joined(block).splitlines():
-            if shlex.split(line, comments=True):
-                yield line.strip()
+            begun.append(line)
+            with suppress(ValueError):  # no closing quotation yet
+                if shlex.split("\n".join(begun), comments=True):
+                    yield "\n".join(begun)
+                begun = []
 
 
 def _joined(block: str) -> str:

@@ -110,7 +110,8 @@ def _answered(response: httpx2.Response) -> Iterator[str]:
 
 
 def _schema(name: str, schema: JsonSchema) -> str:
-    lines = [f"### {name}", "", *([schema["description"], ""] if schema.get("description") else [])]
+    summary = schema.get("description", "").partition("\n\n")[0].replace("``", "`")
+    lines = [f"### {name}", "", *([summary, ""] if summary else [])]
     for variant in schema.get("oneOf", [schema]):
         if "oneOf" in schema:
             lines += [f"*{variant['title'].capitalize()}*", ""]

@@ -43,7 +43,6 @@ class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One tier of a model."""
 
     tier: int
-    features: int
     scores: tuple[Score, ...]
     level: float | None
     coverage: float | None
@@ -130,7 +129,6 @@ def _model(manifest: Manifest, evaluation: _Evaluation) -> Model:
         tiers=tuple(
             Figures(
                 tier=tier.tier,
-                features=len(tier.features),
                 scores=tier.scores,
                 level=msgspec.convert(tier.head, _Head).answer.level,
                 coverage=coverage[tier.tier],

@@ -16,7 +16,7 @@ LINES: Final = 4
 """Lines that are shown of a long text."""
 
 DEEPEST: Final = 5
-"""Levels of nesting that are shown."""
+"""Levels of nesting that are shown; below, only what holds no more than numbers and texts."""
 
 LONGEST_TEXT: Final = 160
 MORE: Final = "..."
@@ -34,7 +34,7 @@ def cut(value: Json, kept: int = KEPT, depth: int = 0) -> Json:
     if isinstance(value, str):
         return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}{MORE}"
     if isinstance(value, list):
-        if value and depth >= DEEPEST:
+        if depth >= DEEPEST and _holds_more(value):
             return [f"{MORE} {len(value)} entries"]
         few = value if len(value) <= kept + 1 else value[:kept]
         rest: list[Json] = [] if len(few) == len(value) else [f"{MORE} {len(value) - len(few)} more"]
@@ -45,12 +45,16 @@ def cut(value: Json, kept: int = KEPT, depth: int = 0) -> Json:
 
 
 def _cut_mapping(value: dict[str, Json], kept: int, depth: int) -> Json:
-    if value and depth >= DEEPEST:
+    if depth >= DEEPEST and _holds_more(value.values()):
         return {MORE: f"{len(value)} entries"}
     alike = len(value) > kept + 1 and all(isinstance(part, dict) for part in value.values())
     names = list(value)[:kept] if alike else list(value)
     shown = {name: cut(value[name], kept, depth + 1) for name in names}
     return shown if len(names) == len(value) else {**shown, MORE: f"{len(value) - len(names)} more"}
+
+
+def _holds_more(parts: Iterable[Json]) -> bool:
+    return any(isinstance(part, dict | list) for part in parts)
 
 
 def pretty(value: Json, indent: int = 0, used: int = 0) -> str:
@@ -90,16 +94,29 @@ def display(text: str, kept: int = KEPT) -> tuple[str, str]:
     return pretty(cut(value, kept)), "json"
 
 
-def shape(value: Json) -> Json:
-    """Return names and types only: numbers are 0, texts are empty, a list is the shapes that occur in it."""
-    if isinstance(value, dict):
-        return {name: shape(part) for name, part in value.items()}
-    if isinstance(value, list):
-        shapes = {pretty(found): found for found in map(shape, value)}
-        return [shapes[name] for name in sorted(shapes)]
-    if isinstance(value, bool) or value is None:
+def difference(shown: Json, found: Json, place: str = "") -> str | None:
+    """Say where two JSON values differ in names or types, or return None. Values, and lengths of lists, may differ."""
+    if isinstance(shown, dict) and isinstance(found, dict):
+        if list(shown) != list(found):
+            return f"{place or '/'}: shown {list(shown)}, found {list(found)}"
+        parts = [(f"{place}/{name}", shown[name], found[name]) for name in shown if name not in MAY_BE_NULL]
+    elif isinstance(shown, list) and isinstance(found, list):
+        parts = [(f"{place}/{at}", *pair) for at, pair in enumerate(zip(shown, found, strict=False))]
+    else:
+        same = _kind(shown) == _kind(found)
+        return None if same else f"{place or '/'}: shown {pretty(shown)}, found {pretty(found)}"
+    return next(filter(None, (difference(one, other, where) for where, one, other in parts)), None)
+
+
+MAY_BE_NULL: Final = {"git_commit"}
+"""Fields that depend on where the code lies, not on what it does."""
+
+
+def _kind(value: Json) -> object:
+    """Return what two equal shapes have in common: the value itself for null and truth values, else the type."""
+    if value is None or isinstance(value, bool):
         return value
-    return "" if isinstance(value, str) else 0
+    return "number" if isinstance(value, int | float) else type(value)
 
 
 def text_shape(text: str) -> str:
