@@ -9,7 +9,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TARGETS = {"help", "serve", "train", "test", "smoke", "bench", "docs", "check", "lint", "style", "types", "lock", "clean"}
+TARGETS = {
+    "help",
+    "serve",
+    "train",
+    "test",
+    "smoke",
+    "bench",
+    "docs",
+    "check",
+    "lint",
+    "style",
+    "types",
+    "lock",
+    "clean",
+}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
