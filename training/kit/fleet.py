@@ -119,8 +119,12 @@ def train_all(
     arguments = ["--artifacts", str(artifacts.resolve()), "--data", str(data.resolve())]
     if symbols:
         arguments += ["--symbols", *symbols]
-    at_once = jobs or len(os.sched_getaffinity(0))
-    return asyncio.run(_train_all(models, arguments, at_once, say))
+    return asyncio.run(_train_all(models, arguments, jobs or _cores(), say))
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use, or of all where the system can't tell (macOS)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 async def _train_all(
