@@ -9,6 +9,7 @@ from typing import Final, TypeVar, cast
 import numpy as np
 
 from app import problems
+from app.columns import invalid
 from app.context import Context, of_sent
 from app.errors import ProblemError
 from app.metrics import Metrics
@@ -39,6 +40,9 @@ NOT_FINITE: Final = "not-finite"
 
 FALLBACK_BARS: Final = 253
 """Bars, from the last back, that a rule of thumb looks at: a year."""
+
+LARGEST_RETURN: Final = 1500.0
+"""No two prices that a float can hold lie further apart, in logs."""
 
 LARGEST_LOG: Final = 600.0
 """Logs of prices beyond this are not distinguished; exp of it is still a float."""
@@ -82,7 +86,19 @@ class Plane:
         return {slot.model: self._answer(slot, asked, verdict) for slot, verdict in zip(slots, verdicts, strict=True)}
 
     def regime_of(self, model: str, seen: Observations) -> Answer:
-        """Answer from ready-made observations instead of bars. Raises as `predict`."""
+        """Answer from ready-made observations instead of bars.
+
+        Raises
+        ------
+        ProblemError
+            A return that no prices have; or as `predict`.
+
+        """
+        wild = np.flatnonzero(np.abs(seen.returns) > LARGEST_RETURN)
+        if len(wild):
+            row = int(wild[0])
+            detail = f"expected a log return within {LARGEST_RETURN:g}, found {seen.returns[row]:g}; send logs of ratios"
+            raise invalid(f"/returns_window/{row}", detail)
         slot = self.serving.slot(model)
         bars = implied_bars(seen)
         asked = replace(of_sent(bars, seen.symbol, self.serving.bars), warnings=())  # there is nothing to say of bars
@@ -257,6 +273,5 @@ def finite(value: Json) -> bool:
 
 def implied_bars(seen: Observations) -> Bars:
     """Return bars that have these returns, for a fallback to look at; the first close is 1, none leaves the floats."""
-    steps = np.clip(seen.returns, -LARGEST_LOG, LARGEST_LOG)
-    close = np.exp(np.clip(np.concatenate(([0.0], np.cumsum(steps))), -LARGEST_LOG, LARGEST_LOG))
+    close = np.exp(np.clip(np.concatenate(([0.0], np.cumsum(seen.returns))), -LARGEST_LOG, LARGEST_LOG))
     return Bars(close, close, close, close, None, None, seen.symbol)
