@@ -26,7 +26,7 @@ class Regime:
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no head
         """Compare the log return over the bars with its own standard error: beyond one of them is bull or bear."""
-        move = float(np.log(bars.close[-1] / bars.open[0]))
+        move = float(np.log(bars.close[-1]) - np.log(bars.open[0]))
         steps = np.diff(np.log(np.concatenate((bars.open[:1], bars.close))))
         noise = float(np.sqrt(np.sum(np.square(steps))))
         return {

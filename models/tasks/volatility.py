@@ -8,7 +8,7 @@ import numpy as np
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
-from feature_mapper.volatility import garman_klass_variance
+from feature_mapper.volatility import garman_klass
 from models.tasks.base import Columns, Fields, Head, Identity, expect, rows
 from models.typing import JsonObject
 
@@ -65,7 +65,9 @@ class Volatility:
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no head
         """Return the root mean Garman-Klass variance of the bars; no interval, as none was ever measured for it."""
-        return _fields(float(np.sqrt(np.mean(garman_klass_variance(bars)))), None)
+        # Differences of logs: a log of quotients may leave the floats, and there is nothing to fall back on from here.
+        variance = garman_klass(np.log(bars.high) - np.log(bars.low), np.log(bars.close) - np.log(bars.open))
+        return _fields(float(np.sqrt(np.mean(variance))), None)
 
 
 def _fields(volatility: float, interval: Fields | None) -> Fields:
