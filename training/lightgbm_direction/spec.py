@@ -15,5 +15,5 @@ SPEC = ModelSpec(
         "lambda_l2": 20.0,
         "max_bin": 63,
     },
-    keep=24,
+    keep=12,
 )
