@@ -45,6 +45,25 @@ def market(n: int, seed: int, symbol: str | None = None, *, persistence: float =
     )
 
 
+def rewritten(bars: Bars, part: slice, by: float = 3.0) -> Bars:
+    """Stretch the log moves of a part of the bars by a factor: wilder, calmer or, below 0, upside down."""
+    anchor = bars.close[max((part.start or 0) - 1, 0)]
+
+    def stretched(prices: FloatArray) -> FloatArray:
+        copy = prices.copy()
+        copy[part] = anchor * (prices[part] / anchor) ** by
+        return copy
+
+    prices = [stretched(column) for column in (bars.open, bars.high, bars.low, bars.close)]
+    return Bars(prices[0], prices[1], prices[2], prices[3], bars.volume, bars.date, bars.symbol)
+
+
+def after(bars: Bars, day: np.datetime64) -> slice:
+    """Return the part of dated bars that follows a day."""
+    assert bars.date is not None
+    return slice(int(np.searchsorted(bars.date, day, side="right")), None)
+
+
 def markets(n: int, symbols: int = 2) -> Mapping[str, Bars]:
     """Return as many markets, by symbol."""
     return {f"S{number}": market(n, number, f"S{number}") for number in range(symbols)}

@@ -1,7 +1,6 @@
 """Targets against plain Python, and the law that a label knows its horizon and nothing beyond."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from feature_mapper.bars import Bars
 from tests.feature_mapper.generated import Market, markets
-from tests.training.kit.support import market
+from tests.training.kit.support import market, rewritten
 from training.kit.targets import (
     NEXT_RETURN,
     NEXT_UP,
@@ -125,14 +124,3 @@ def test_only_terciles_look_back(target: Target) -> None:
     altered = rewritten(bars, slice(0, RISK_WARM_UP - 10))
     before, after = target.values(bars)[RISK_WARM_UP:], target.values(altered)[RISK_WARM_UP:]
     assert np.array_equal(before, after, equal_nan=True) == (target is not RISK)
-
-
-def rewritten(bars: Bars, part: slice, by: float = 3.0) -> Bars:
-    """Stretch the log moves of a part of the bars by a factor: wilder, calmer or upside down."""
-    columns = {}
-    for name in ("open", "high", "low", "close"):
-        values = getattr(bars, name).copy()
-        anchor = bars.close[max((part.start or 0) - 1, 0)]
-        values[part] = anchor * (values[part] / anchor) ** by
-        columns[name] = values
-    return replace(bars, **columns)

@@ -1,0 +1,157 @@
+"""Rolling origins of the price forecast: nothing known too early, and what the run's own checks catch."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
+from tests.training.kit.support import after, markets, rewritten
+from training.kit.forecast import _checks, comparison
+from training.kit.paths import HORIZONS, Options, Origins, average, evaluate, widths
+from training.kit.progress import Progress
+from training.kit.scores import conformal_quantile
+from training.kit.spec import ModelSpec, SpecError
+
+OPTIONS = Options(priors=(0.001, 0.05), history=260, step=110, teaching=2, least=150)
+SPEC = ModelSpec(family="prophet", tiers=(1, 22))
+SERIES = markets(700)
+
+
+def origins_of(series: Mapping[str, Bars], options: Options = OPTIONS) -> Origins:
+    """Walk the origins in silence."""
+    return evaluate(series, SPEC, options, Progress("test", 0, stream=io.StringIO()))
+
+
+@pytest.fixture(scope="module")
+def origins() -> Origins:
+    """Return the origins of two generated markets."""
+    return origins_of(SERIES)
+
+
+def test_honest_origins_pass(origins: Origins) -> None:
+    """Both checks of the run."""
+    assert [check.name for check in _checks(origins)] == ["forecasts_after_fit", "widths_before_origin"]
+    assert all(check.passed for check in _checks(origins))
+
+
+def test_path_that_had_seen_the_future_is_caught(origins: Origins) -> None:
+    """One fit to a day after the one that it forecast from is enough."""
+    errors = origins.errors
+    seen = errors.fitted_to.copy()
+    seen[7] = errors.date[7] + 1
+    (after_fit, _) = _checks(replace(origins, errors=replace(errors, fitted_to=seen)))
+    assert not after_fit.passed
+    assert str(errors.date[7]) in after_fit.detail
+
+
+class Hindsight(Origins):
+    """Widths of all errors, whenever they ended."""
+
+    def limits(self, origin: int, tier: int, level: float) -> FloatArray:  # noqa: ARG002  that is the mistake
+        """Forget the origin."""
+        return widths(self.errors, self.tiers.index(tier), (level,))[:, 0]
+
+
+def test_widths_of_later_errors_are_caught(origins: Origins) -> None:
+    """Whose coverage would look better than it can be in service."""
+    leak = Hindsight(*(getattr(origins, name) for name in Origins.__dataclass_fields__))
+    (_, before_origin) = _checks(leak)
+    assert not before_origin.passed
+
+
+def test_later_bars_change_no_earlier_error(origins: Origins) -> None:
+    """Markets that went elsewhere after an origin: the errors that had ended before it are the same bits."""
+    border = origins.first_days[3]
+    errors = origins.errors
+    other = origins_of({symbol: rewritten(bars, after(bars, border)) for symbol, bars in SERIES.items()}).errors
+    for name in ("error", "naive", "unseen", "by_prior", "scales"):
+        mine, theirs = (getattr(part, name)[part.ends <= border] for part in (errors, other))
+        assert np.array_equal(mine, theirs), name
+    assert not np.array_equal(errors.error[errors.ends > border], other.error[other.ends > border])
+
+
+def test_errors_by_hand(origins: Origins) -> None:
+    """The naive error is the log move itself; days run from each origin to the next, and end before the data does."""
+    errors, bars = origins.errors, SERIES["S0"]
+    assert bars.date is not None
+    mine = errors.take(errors.symbol == 0)
+    at = np.searchsorted(bars.date, mine.date)
+    for column, horizon in enumerate(HORIZONS):
+        assert mine.naive[:, column] == pytest.approx(np.log(bars.close[at + horizon] / bars.close[at]))
+    assert np.array_equal(mine.ends, bars.date[at + max(HORIZONS)])
+    assert np.array_equal(at, np.arange(at[0], len(bars) - max(HORIZONS)))
+    assert mine.date[0] == origins.first_days[0]
+
+
+def test_widths_are_conformal_quantiles(origins: Origins) -> None:
+    """Of absolute errors over volatility times root horizon."""
+    errors = origins.errors
+    for tier in (0, 1):
+        found = widths(errors, tier, (0.5, 0.9))
+        for column, horizon in enumerate(HORIZONS):
+            scaled = np.abs(errors.error[:, column]) / errors.scales[:, tier] / np.sqrt(horizon)
+            assert found[column] == pytest.approx([conformal_quantile(scaled, level) for level in (0.5, 0.9)])
+
+
+def test_comparison_is_relative_to_the_last_close(origins: Origins) -> None:
+    """MASE of our path by hand, on the scored days only."""
+    scored = origins.scored
+    assert scored.origin.min() == OPTIONS.teaching
+    for column, row in enumerate(comparison(origins, 22)):
+        assert isinstance(row, dict)
+        mase = np.abs(scored.error[:, column]).mean() / np.abs(scored.naive[:, column]).mean()
+        anchored = row["anchored"]
+        assert isinstance(anchored, dict)
+        assert (row["horizon"], anchored["n"]) == (HORIZONS[column], len(scored))
+        assert anchored["mase"] == pytest.approx(mase)
+        assert 0 <= float(str(anchored["coverage"])) <= 1
+
+
+def test_average_is_the_mean_of_those_that_trade() -> None:
+    """Log returns of one symbol before the other is listed, of both afterwards; nothing after the day asked for."""
+    early, late = SERIES["S0"][:100], SERIES["S1"][60:100]
+    market = average({"A": early, "B": late})
+    moves = np.diff(np.log(market.close))
+    one, other = np.diff(np.log(early.close)), np.diff(np.log(late.close))
+    assert moves[:60] == pytest.approx(one[:60])
+    assert moves[60:] == pytest.approx((one[60:] + other) / 2)
+    assert early.date is not None
+    cut = average({"A": early, "B": late}, early.date[70])
+    assert np.array_equal(cut.close, market.close[:71])
+
+
+def test_late_listing_joins_when_it_has_history() -> None:
+    """A symbol is forecast from the first origin at which it has the least history, and is missed by nobody before."""
+    series = {**SERIES, "S9": SERIES["S1"][300:]}
+    errors = origins_of(series).errors
+    joined = errors.take(errors.symbol == 2)
+    assert joined.origin.min() > errors.origin.min()
+    assert len(joined)
+
+
+@pytest.mark.parametrize(
+    ("series", "said"),
+    [
+        ({"S0": SERIES["S0"]}, "two symbols or more"),
+        (
+            {symbol: bars[:500] for symbol, bars in SERIES.items()},
+            "expected at least 610 sessions of history, found 500",
+        ),
+        ({symbol: replace(bars, date=None) for symbol, bars in SERIES.items()}, "give each bar its date"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(series: dict[str, Bars], said: str) -> None:
+    """With what to do."""
+    with pytest.raises(SpecError, match=said):
+        origins_of(series)
+
+
+def test_symbols_without_history_at_the_origins_are_refused() -> None:
+    """Rather than widths of nothing."""
+    with pytest.raises(SpecError, match="add data"):
+        origins_of(SERIES, msgspec.structs.replace(OPTIONS, least=650))

@@ -1,0 +1,107 @@
+"""Training of regimes: densities judged one session ahead, by fits that end before their fold."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import DateArray
+from models.families import hmm
+from models.regime import RegimeModel, observations
+from models.tasks.regime import REGIMES
+from tests.models.trained import artifact_of
+from tests.training.kit.support import after, market, rewritten
+from training.kit.exports import regime_exports
+from training.kit.panel import dated
+from training.kit.progress import Progress
+from training.kit.regime import Losses, Options, _known, _purge_check, _walk
+from training.kit.spec import ModelSpec
+from training.kit.splits import Fold, PurgedWalkForward
+
+OPTIONS = Options(states=2, starts=1)
+SPEC = ModelSpec(family="hmm", tiers=(1, 22))
+SPLITTER = PurgedWalkForward(folds=2)
+SERIES = {"S0": market(500, 1, "S0"), "S1": market(500, 2, "S1")[200:]}
+
+
+def losses_of(series: Mapping[str, Bars]) -> Losses:
+    """Walk two folds in silence."""
+    return _walk(SPEC, OPTIONS, series, SPLITTER, Progress("test", 0, stream=io.StringIO()))
+
+
+@pytest.fixture(scope="module")
+def losses() -> Losses:
+    """Return the losses of two generated markets, one of them listed late."""
+    return losses_of(SERIES)
+
+
+def test_later_bars_change_no_earlier_density(losses: Losses) -> None:
+    """Markets that went elsewhere after a day: the densities of all sessions before it are the same bits."""
+    border = dated(SERIES["S0"])[440]
+    other = losses_of({symbol: rewritten(bars, after(bars, border)) for symbol, bars in SERIES.items()})
+    early = losses.date < border
+    assert early.any()
+    for name in losses.rivals:
+        assert np.array_equal(losses.rivals[name][early], other.rivals[name][early]), name
+    for tier in SPEC.tiers:
+        assert np.array_equal(losses.tiers[tier][early], other.tiers[tier][early]), tier
+        assert not np.array_equal(losses.tiers[tier][~early], other.tiers[tier][~early])
+
+
+def test_rivals_by_scipy(losses: Losses) -> None:
+    """The single Gaussian is that of the training rows of all symbols; the first fold, by scipy."""
+    pooled = np.concatenate([dated(bars)[1:] for bars in SERIES.values()])
+    first, _ = SPLITTER.split(pooled, pooled)
+    last = pooled[first.train].max()
+    seen = np.concatenate([observations(bars)[1:][dated(bars)[1:] <= last] for bars in SERIES.values()])
+    gaussian = multivariate_normal(seen.mean(axis=0), np.cov(seen.T))
+    mine = (losses.symbol == 0) & (losses.date <= first.last)
+    bars = SERIES["S0"]
+    at = np.searchsorted(dated(bars), losses.date[mine])
+    assert losses.rivals["single_gaussian"][mine] == pytest.approx(-gaussian.logpdf(observations(bars)[at + 1]))
+
+
+def test_symbol_without_a_bar_at_the_border_leaks_none() -> None:
+    """Bars up to a day, and not the first one after it, where the symbol did not trade on that day."""
+    bars = SERIES["S0"]
+    day = dated(bars)[300]
+    kept = np.delete(np.arange(500), [300])
+    halted = Bars(bars.open[kept], bars.high[kept], bars.low[kept], bars.close[kept], date=dated(bars)[kept])
+    assert _known({"S0": bars, "S1": halted}, day) == {"S0": 301, "S1": 300}
+    assert _known({"S0": bars[400:]}, day) == {"S0": 0}
+    assert _purge_check({"S0": bars, "S1": halted}, SPLITTER).passed
+
+
+def test_unpurged_folds_are_caught() -> None:
+    """A splitter that promises an embargo and keeps none."""
+
+    class Careless(PurgedWalkForward):
+        def split(self, date: DateArray, label_end: DateArray) -> Iterator[Fold]:
+            return PurgedWalkForward(folds=2, embargo=0).split(date, label_end)
+
+    check = _purge_check(SERIES, Careless(folds=2, embargo=5))
+    assert not check.passed
+    assert "fold 0" in check.detail
+
+
+def test_exports_are_what_the_model_says() -> None:
+    """Transition matrix, statistics and the regime of each day, by parsing them again."""
+    artifact = artifact_of("hmm_regime")
+    fitted, bars = hmm.load(artifact.files["hmm.json"]), SERIES["S0"]
+    files = regime_exports(fitted, {"S0": bars}, 64)
+    matrix = list(csv.reader(io.StringIO(files["transition_matrix.csv"].decode())))
+    assert np.array([[float(cell) for cell in row[1:]] for row in matrix[1:]]).tolist() == fitted.transitions.tolist()
+    states = msgspec.json.decode(files["regime_stats.json"])["states"]
+    assert set(states) == set(fitted.states) <= set(REGIMES)
+    assert sum(state["share_of_time"] for state in states.values()) == pytest.approx(1.0)
+    days = list(csv.DictReader(io.StringIO(files["regimes.csv"].decode())))
+    assert len(days) == len(bars) - 1
+    served = RegimeModel.from_artifact(artifact)
+    for number in (64, 200, 480):
+        assert days[number]["regime"] == served.answer(bars[: number + 2])[0].fields["regime"]
+        assert days[number]["date"] == str(dated(bars)[number + 1])
