@@ -4,7 +4,7 @@ PYTHON ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
-UV := $(VENV)/bin/uv --no-config
+UV := $(VENV)/bin/uv --no-config --system-certs  # as pip does, and as networks with an authority of their own need
 PACKAGES := app data feature_mapper flows models training
 
 # A stamp names the state it stands for: the folder, the project file and the lock. While they are the same,

@@ -6,21 +6,25 @@ asks another part of the house what it makes of the new model.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from models.served import load_model, prove
 from models.store import ArtifactStore
+from tests.app.processes import Running, running
 
 ROOT = Path(__file__).parents[1]
 PATTERN, MODEL = "lightgbm_direction", "lightgbm_small_direction"
 ROUNDS = ('"rounds": 60,', '"rounds": 15,')
-FEW_TIERS = ("    keep=24,\n", "    keep=24,\n    tiers=(1, 22),\n")
+FEW_TIERS = ("SPEC = ModelSpec(\n", "SPEC = ModelSpec(\n    tiers=(1, 22),\n")
 NOTES = "A smaller booster, to see whether sixty rounds are needed.\n"
 
 pytestmark = pytest.mark.slow
@@ -46,9 +50,10 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
     base = tmp_path_factory.mktemp("one_folder")
     copy = Grown(base / "checkout", base / "artifacts")
     unneeded = shutil.ignore_patterns("__pycache__", "artifacts", "raw", "processed")
-    for package in ("app", "data", "feature_mapper", "flows", "models", "training"):
+    for package in ("app", "data", "feature_mapper", "flows", "models", "tests", "training"):
         shutil.copytree(ROOT / package, copy.root / package, ignore=unneeded)
-    shutil.copy(ROOT / "barcast.py", copy.root)
+    for file in ("barcast.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, copy.root)
 
     folder = copy.root / "training" / MODEL
     shutil.copytree(copy.root / "training" / PATTERN, folder)
@@ -122,6 +127,57 @@ def test_the_command_line_lists_it_with_its_route(grown: Grown) -> None:
     rows = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines()}
     assert rows[MODEL] == ["v000002", "/predict/direction/lightgbm-small"]
     assert rows[PATTERN] == ["-", "/predict/direction"]
+
+
+@pytest.fixture(scope="module")
+def service(grown: Grown) -> Iterator[Running]:
+    """Start the copy's server on the artifacts that were trained there: this one model, and none of the others."""
+    settings = {"PYTHONPATH": str(grown.root), "BARCAST_ARTIFACTS_DIR": str(grown.artifacts)}
+    with running(["-m", "app"], grown.root, **settings) as started:
+        yield started
+
+
+def test_it_has_a_route(service: Running) -> None:
+    """By its name alone; answered by the model, with version, tier and skill; listed and described."""
+    path = "/predict/direction/lightgbm-small"
+    document = httpx2.get(f"{service.url}/openapi.json").json()
+    assert path in document["paths"]
+    said = httpx2.post(service.url + path, json={"symbol": "IBM"}).json()
+    assert (said["model"], said["model_version"], said["source"]) == (MODEL, "v000002", "model")
+    assert said["history"]["tier"] == said["history"]["full_tier"] == 22
+    assert said["skill"]["n"] > 1000
+    for place in ("/models", "/health"):
+        listed = {model["model"]: model for model in httpx2.get(service.url + place).json()["models"]}
+        assert (listed[MODEL]["state"], listed[MODEL]["path"]) == ("serving", path)
+        assert listed[PATTERN]["state"] == "missing"
+    described = httpx2.get(f"{service.url}/models/{MODEL}").json()
+    assert NOTES in described["card"]
+    assert [tier["tier"] for tier in described["evaluation"]["tiers"]] == [1, 22]
+    assert httpx2.get(f"{service.url}/health/models/{MODEL}").json()["identical"] is True
+    assert f'barcast_model_info{{model="{MODEL}",version="v000002"}} 1.0' in httpx2.get(f"{service.url}/metrics").text
+
+
+def test_it_takes_part_in_batches_and_in_the_answer_of_all(service: Running) -> None:
+    """A batch that names it is answered by it alone; a question to all is answered by it too."""
+    rows = "date,open,high,low,close\n2020-01-02,10,11,9,10.5\n2020-01-03,10.5,11,10,10.2\n"
+    asked = f"{service.url}/predict/batch?model={MODEL}"
+    batch = httpx2.post(asked, content=rows, headers={"Content-Type": "text/csv"}).json()
+    assert [list(row["answers"]) for row in batch["results"]] == [[MODEL], [MODEL]]
+    assert all(row["answers"][MODEL]["source"] == "model" for row in batch["results"])
+    together = httpx2.post(f"{service.url}/predict", json={"symbol": "IBM"}).json()["answers"]
+    assert together[MODEL]["source"] == "model"
+    assert together[PATTERN]["source"] == "fallback"
+
+
+def test_it_is_held_to_the_laws_of_every_model(grown: Grown) -> None:
+    """The contract suite of the copy finds it by looking, and it passes: golden replay, parity to the bit, and all."""
+    laws = [sys.executable, "-m", "pytest", "tests/contract/test_model_laws.py", "-k", MODEL, "-p", "no:cacheprovider"]
+    env = {**os.environ, "PYTHONPATH": str(grown.root), "TRAINED_STORE": str(grown.artifacts)}
+    done = subprocess.run([*laws, "-q"], cwd=grown.root, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None
+    assert int(passed[1]) >= 10
 
 
 def test_nothing_else_was_edited(grown: Grown) -> None:
