@@ -14,7 +14,7 @@ from app.queries import BarsQuery
 from app.schemas.answers import Fault
 from data.adjustment import Adjustment
 from data.bar_store import BarStore
-from data.calendars import Calendar, calendar_for
+from data.calendars import EVERY_DAY, SHIPPED, WEEKDAYS, Calendar, calendar_for, calendar_name
 from data.errors import InvalidSymbol, NoSuchDate, OutsideCalendar, UnknownSymbol
 from data.symbols import check_symbol
 from feature_mapper.bars import Bars
@@ -129,6 +129,11 @@ def calendar_of(symbol: str | None, store: BarStore) -> Calendar:
         return calendar_for(name=store.info(symbol).calendar)
     except UnknownSymbol:
         return calendar_for(symbol)
+
+
+def builds_calendar(symbol: str | None) -> bool:
+    """Tell whether a question about a symbol may have to build a calendar first, which takes tenths of a second."""
+    return symbol is not None and calendar_name(symbol) not in {EVERY_DAY, WEEKDAYS, *SHIPPED}
 
 
 def _context(bars: Bars, symbol: str | None, store: BarStore, adjustment: Adjustment | None, *notes: str) -> Context:

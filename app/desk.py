@@ -1,13 +1,14 @@
 """What the routes of predictions work with, put together once a start, and which routes there are."""
 
 import gc
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.batch import Batches
 from app.coherence import flags
-from app.context import Context
+from app.context import Context, calendar_of
 from app.forecasting import SHORT, Forecaster
 from app.metrics import Metrics
 from app.plane import Answer, Plane
@@ -15,7 +16,11 @@ from app.queries import ForecastQuery, Queries
 from app.schemas.status import Health, Replay, StatusCard
 from app.serving import Serving
 from app.settings import Settings
+from data.bar_store import BarStore
+from data.errors import DataError
 from models.tasks.registry import task_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,16 @@ async def open_desk(settings: Settings, metrics: Metrics) -> AsyncIterator[Desk]
     """Load everything before the first request."""
     serving = Serving(settings, metrics)
     serving.load()
-    serving.bars.symbols()
+    for info in serving.bars.symbols():
+        _know_calendar(info.symbol, serving.bars)
     gc.collect()
     gc.freeze()  # models never become garbage, and walking them is what makes the slowest requests slow
     yield Desk.of(serving, settings, metrics)
+
+
+def _know_calendar(symbol: str, store: BarStore) -> None:
+    """Build the calendar of a stored symbol before anybody waits for it."""
+    try:
+        calendar_of(symbol, store)
+    except DataError as error:
+        log.error("no question about %s can be answered: %s", symbol, error)  # noqa: TRY400  the message says it all

@@ -97,7 +97,7 @@ class Plane:
         wild = np.flatnonzero(np.abs(seen.returns) > LARGEST_RETURN)
         if len(wild):
             row = int(wild[0])
-            detail = f"expected a log return within {LARGEST_RETURN:g}, found {seen.returns[row]:g}; send logs of ratios"
+            detail = f"expected a log return within {LARGEST_RETURN:g} of 0, found {seen.returns[row]:g}; correct it"
             raise invalid(f"/returns_window/{row}", detail)
         slot = self.serving.slot(model)
         bars = implied_bars(seen)
@@ -139,7 +139,8 @@ class Plane:
     def attempt(self, slot: Slot, ask: Callable[[], T], *, told: bool = False) -> T | None:
         """Return what the model says; None if it raises, which is logged with its stack unless that was ``told``."""
         try:
-            return ask()
+            with np.errstate(all="ignore"):  # prices at the edges of the floats; what is not finite is seen to later
+                return ask()
         except Exception:  # whatever a model raises on valid input is the model's fault, and it is answered for
             if not told:
                 log.exception("%s failed", slot.model)

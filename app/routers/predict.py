@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app import problems
-from app.context import resolve
+from app.context import builds_calendar, resolve
 from app.decoding import read_body, require_json
 from app.desk import Desk
 from app.operations import JSON, Body, Endpoint, Operation
@@ -67,8 +68,8 @@ def _predict(model: str) -> Endpoint:
     async def predict(request: Request) -> Response:
         """Answer one question about bars."""
         at = desk(request)
-        asked = resolve(at.queries.predict(await _json(request, at)), at.serving.bars)
-        return _answer(at.plane.predict(model, asked))
+        query = at.queries.predict(await _json(request, at))
+        return _answer(await _asked(query.symbol, lambda: at.plane.predict(model, resolve(query, at.serving.bars))))
 
     return predict
 
@@ -79,8 +80,8 @@ def _regime(model: str) -> Endpoint:
         at = desk(request)
         query = at.queries.regime(await _json(request, at))
         if isinstance(query, Observations):
-            return _answer(at.plane.regime_of(model, query))
-        return _answer(at.plane.predict(model, resolve(query, at.serving.bars)))
+            return _answer(await _asked(query.symbol, lambda: at.plane.regime_of(model, query)))
+        return _answer(await _asked(query.symbol, lambda: at.plane.predict(model, resolve(query, at.serving.bars))))
 
     return regime
 
@@ -89,7 +90,8 @@ def _forecast(model: str) -> Endpoint:
     async def forecast(request: Request) -> Response:
         """Answer with a price path."""
         at = desk(request)
-        return _answer(at.forecaster.forecast(model, at.queries.forecast(await _json(request, at))))
+        query = at.queries.forecast(await _json(request, at))
+        return _answer(await _asked(query.symbol, lambda: at.forecaster.forecast(model, query)))
 
     return forecast
 
@@ -97,13 +99,19 @@ def _forecast(model: str) -> Endpoint:
 async def everything(request: Request) -> Response:
     """Answer one question by every model, and say where they contradict each other."""
     at = desk(request)
-    asked = resolve(at.queries.predict(await _json(request, at)), at.serving.bars)
-    return Response(_ENCODE(at.together(asked)), media_type=JSON)
+    query = at.queries.predict(await _json(request, at))
+    answer = await _asked(query.symbol, lambda: at.together(resolve(query, at.serving.bars)))
+    return Response(_ENCODE(answer), media_type=JSON)
 
 
 async def _json(request: Request, at: Desk) -> bytes:
     require_json(request)
     return await read_body(request, at.body_timeout_seconds)
+
+
+async def _asked(symbol: str | None, ask: Callable[[], Answer]) -> Answer:
+    """Answer at once, as that takes less than handing it to a thread; in a thread where it may take long."""
+    return await run_in_threadpool(ask) if builds_calendar(symbol) else ask()
 
 
 def _answer(answer: Answer) -> Response:

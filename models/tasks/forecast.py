@@ -26,7 +26,7 @@ class Forecast:
 def drift(bars: Bars) -> float:
     """Return the mean log return a session over the bars; 0 for a single bar."""
     n = len(bars)
-    return 0.0 if n == 1 else float(np.log(bars.close[-1] / bars.close[0])) / (n - 1)
+    return 0.0 if n == 1 else float(np.log(bars.close[-1]) - np.log(bars.close[0])) / (n - 1)
 
 
 def walk(bars: Bars, periods: int) -> FloatArray:

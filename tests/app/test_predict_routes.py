@@ -1,5 +1,6 @@
 """Predictions over HTTP: forms of input, what joins, what is refused and where, what an answer says of itself."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from app.context import MAX_GAP, MAX_JUMP
 from app.routers.predict import VERSION_HEADER
 from app.schemas.answers import EverythingAnswer
+from data import calendars
 from data.calendars import calendar_for
 from feature_mapper import mapper
 from feature_mapper.bars import Bars
@@ -32,8 +34,8 @@ from tests.app.served import (
     strictly,
     task_bytes,
 )
-from tests.support.contract import Contract
-from tests.support.in_process import InProcess
+from tests.support.contract import Answer, Contract
+from tests.support.in_process import JSON, InProcess
 
 AAPL = SAMPLE.bars("AAPL")
 WINDOW = SAMPLE.bars("IBM").tail(300)
@@ -288,6 +290,24 @@ def test_as_of_takes_the_last_bar_at_or_before(service: InProcess) -> None:
     assert friday["as_of"] == "2012-06-29"
     late = ask(service, "/predict/direction", {"symbol": "AAPL", "as_of": "2030-01-01"})
     assert late == ask(service, "/predict/direction", {"symbol": "AAPL"})
+
+
+def test_a_calendar_that_has_to_be_built_holds_up_nobody(service: InProcess) -> None:
+    """The first question about London builds its calendar for tenths of a second; the event loop turns meanwhile."""
+    calendars._calendar.cache_clear()
+    body = json.dumps({"bars": as_columns(WINDOW.tail(2)), "symbol": "VOD.L"}).encode()
+
+    async def asked() -> tuple[Answer, int]:
+        question = asyncio.create_task(service._call("POST", "/predict/direction", body, JSON, ""))
+        turns = 0
+        while not question.done():
+            await asyncio.sleep(0.005)
+            turns += 1
+        return await question, turns
+
+    answer, turns = service._runner.run(asked())
+    assert found(answer)["target_date"] is not None
+    assert turns >= 3
 
 
 # Observations and forecasts
