@@ -120,4 +120,4 @@ def test_a_smaller_lock_is_part_of_the_larger() -> None:
 
 def test_the_service_is_lean() -> None:
     """The serving set leaves out what only training or checking needs."""
-    assert {"prophet", "hmmlearn", "matplotlib", "rich", "pytest"}.isdisjoint(_locked("serving"))
+    assert {"prophet", "hmmlearn", "matplotlib", "pytest"}.isdisjoint(_locked("serving"))

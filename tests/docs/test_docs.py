@@ -16,9 +16,6 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data
 FENCE = re.compile(r"```.*?```", re.DOTALL)
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
 MAX_IMAGE_BYTES = 100_000
-OF_TESTS = {"BARCAST_DIRTY"}
-"""Read by tests/data alone, which docs/data-files.md tells of; a server is never started under it."""
-
 ADR_LINES = 80
 ADR_PARTS = ["Context", "Decision", "Consequences", "Alternatives"]
 
@@ -79,7 +76,7 @@ def test_settings_are_documented() -> None:
 def test_variables_that_pages_name_exist(page: Path) -> None:
     """No page tells of a setting that the service would refuse."""
     named = set(re.findall(r"\bBARCAST_[A-Z_]+\b", page.read_text(encoding="utf-8")))
-    assert named <= set(variables().values()) | OF_TESTS
+    assert named <= set(variables().values())
 
 
 def test_advice_is_disclaimed_once() -> None:

@@ -119,6 +119,7 @@ def reliability(question: Question, forecast: Columns, y: FloatArray) -> bytes:
     axes.errorbar(x, seen, yerr=error, fmt="o", color=INK, markersize=4, linewidth=1)
     low, high = min(*x, *seen), max(*x, *seen)
     axes.plot([low, high], [low, high], color=PALE, linewidth=1)
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel(f"forecast {words}")
     axes.set_ylabel(f"realised {words}")
     axes.set_title("Reliability, out of sample (bars: 95 %)", loc="left", fontsize=10)

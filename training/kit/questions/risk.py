@@ -11,7 +11,7 @@ from models.tasks.base import Columns, Head
 from models.tasks.risk import CLASSES, Risk, RiskHead
 from training.kit.questions.base import Rows
 from training.kit.scores import ranked_probability
-from training.kit.targets import RISK, risk_class
+from training.kit.targets import RISK, TWO_YEARS, risk_class
 
 
 class RiskQuestion:
@@ -40,16 +40,20 @@ class RiskQuestion:
         return ranked_probability(forecast["probabilities"], y)
 
     def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:  # noqa: ARG002  one signature for all questions
-        """Give the shares of classes that followed today's class, which is persistence done well; and those of all."""
+        """Give the shares of classes that followed today's class, which is persistence done well; and those of all.
+
+        Today's class takes two years to tell. Who has fewer bars cannot repeat it: there, the shares of all come first.
+        """
         k = len(CLASSES)
         today, following = train.context["today"].astype(np.int64), train.y.astype(np.int64)
         counts = np.bincount(today * k + following, minlength=k * k).reshape(k, k).astype(np.float64)
         persistence = counts / counts.sum(axis=1, keepdims=True)
         shares = np.bincount(following, minlength=k) / len(train)
-        return {
+        rivals: dict[str, Columns] = {
             "persistence": {"probabilities": persistence[test.context["today"].astype(np.int64)]},
             "class_shares": {"probabilities": np.tile(shares, (len(test), 1))},
         }
+        return rivals if tier >= TWO_YEARS else dict(reversed(rivals.items()))
 
     def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:
         """Return RPS, accuracies and the recall of each class."""

@@ -1,4 +1,4 @@
-"""Files as found in the wild, where a folder of them is at hand: ``BARCAST_DIRTY=<folder>`` names it.
+"""Files as found in the wild, where a folder of them is at hand: ``FOUND_FILES=<folder>`` names it.
 
 The expectations (``found_files.csv``) were read off the files with pandas, one by one, layout by layout; nothing of
 the reader under test went into them. ``docs/data-files.md`` shows the same files and is compared with the reader.
@@ -14,10 +14,10 @@ import pytest
 from data.errors import DataError, UnreadableFile
 from data.sources.csv import read_csv
 
-FOLDER = Path(os.environ.get("BARCAST_DIRTY", "/nonexistent"))
+FOLDER = Path(os.environ.get("FOUND_FILES", "/nonexistent"))
 DOCUMENT = Path(__file__).parents[4] / "docs" / "data-files.md"
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="BARCAST_DIRTY names no folder of found files")
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="FOUND_FILES names no folder of found files")
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "": {},
