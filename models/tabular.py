@@ -1,5 +1,6 @@
 """A served model on feature rows: for each tier of history one estimator, one yardstick and one head."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -22,6 +23,9 @@ from models.tasks.registry import task_of
 from models.tiers import spans, tier_at
 from models.typing import Json, JsonObject
 
+Mapper = Callable[[Bars, Sequence[Feature], int], FloatArray]
+"""Computes features of the last rows of bars, as `feature_mapper.mapper.compute` does."""
+
 
 @dataclass(frozen=True, slots=True)
 class FittedTier:
@@ -33,9 +37,9 @@ class FittedTier:
     scale: HarScale | None
     head: Head
 
-    def columns(self, task: TabularTask, bars: Bars, rows: int) -> Columns:
+    def columns(self, task: TabularTask, bars: Bars, rows: int, mapped: Mapper = compute) -> Columns:
         """Forecast as of each of the last ``rows`` bars."""
-        margin = self.estimator.predict(self.vector(bars, rows))
+        margin = self.estimator.predict(mapped(bars, self.features, rows))
         scale = np.ones(rows) if self.scale is None else self.scale.volatility(bars, rows)
         return task.columns(margin, scale, self.head)
 
@@ -90,12 +94,15 @@ class TabularModel:
         """Return the longest tier that a history of ``bars`` bars fills."""
         return self._tiers[tier_at(self._bars, bars)]
 
-    def answer(self, bars: Bars, rows: int = 1) -> list[RowAnswer]:
-        """Answer as of each of the last ``rows`` bars, oldest first; each sees the bars up to its own only."""
+    def answer(self, bars: Bars, rows: int = 1, mapped: Mapper = compute) -> list[RowAnswer]:
+        """Answer as of each of the last ``rows`` bars, oldest first; each sees the bars up to its own only.
+
+        ``mapped`` computes the features; who asks several models about the same bars gives one that shares the work.
+        """
         answers: list[RowAnswer] = []
         for start, stop, position in spans(self._bars, len(bars), rows):
             tier = self._tiers[position]
-            columns = tier.columns(self.task, bars[:stop], stop - start)
+            columns = tier.columns(self.task, bars[:stop], stop - start, mapped)
             answers += [RowAnswer(fields, tier.bars) for fields in self.task.fields(columns, tier.head)]
         return answers
 
