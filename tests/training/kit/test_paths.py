@@ -1,7 +1,7 @@
 """Rolling origins of the price forecast: nothing known too early, and what the run's own checks catch."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -11,8 +11,9 @@ import pytest
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from tests.training.kit.support import after, markets, rewritten
+from training.kit import paths
 from training.kit.forecast import _checks, comparison
-from training.kit.paths import HORIZONS, Options, Origins, average, evaluate, widths
+from training.kit.paths import HORIZONS, Errors, Options, Origins, average, evaluate, widths
 from training.kit.progress import Progress
 from training.kit.scores import conformal_quantile
 from training.kit.spec import ModelSpec, SpecError
@@ -73,6 +74,24 @@ def test_later_bars_change_no_earlier_error(origins: Origins) -> None:
         mine, theirs = (getattr(part, name)[part.ends <= border] for part in (errors, other))
         assert np.array_equal(mine, theirs), name
     assert not np.array_equal(errors.error[errors.ends > border], other.error[other.ends > border])
+
+
+def test_priors_are_chosen_by_forecasts_that_had_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each origin: of all earlier errors those, and only those, whose last horizon lies before it."""
+    asked: list[list[Errors]] = []
+
+    def spied(parts: Sequence[Errors], options: Options) -> float:
+        asked.append(list(parts))
+        return options.priors[0]
+
+    monkeypatch.setattr(paths, "_best_prior", spied)
+    origins = origins_of(SERIES)
+    *at_origins, final = asked
+    for start, parts in zip(origins.first_days, at_origins, strict=True):
+        known = sum(len(part) for part in parts)
+        assert known == np.count_nonzero(origins.errors.ends < start)
+        assert all((part.ends < start).all() for part in parts)
+    assert sum(len(part) for part in final) == len(origins.errors)
 
 
 def test_errors_by_hand(origins: Origins) -> None:

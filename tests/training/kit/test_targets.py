@@ -51,10 +51,9 @@ def tercile_of(values: list[float], third: int) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
-def risk_of(bars: Bars, at: int, ahead: int) -> int:
+def risk_of(weeks: list[float], at: int, ahead: int) -> int:
     """Return the class of the week that ends ``ahead`` bars after ``at``, by sorting two years of weeks."""
-    past = [week_of(bars, day) for day in range(at - TWO_YEARS + 1, at + 1)]
-    coming = week_of(bars, at + ahead)
+    past, coming = weeks[at - TWO_YEARS + 1 : at + 1], weeks[at + ahead]
     return sum(coming > tercile_of(past, third) for third in (1, 2))
 
 
@@ -70,12 +69,13 @@ def test_next_session_targets_equal_plain_python(market: Market, n: int) -> None
 
 def test_risk_classes_equal_brute_force() -> None:
     """The coming week among two years of weeks, by sorting; all classes occur."""
-    bars = market(RISK_WARM_UP + 60, seed=3)
+    bars = market(RISK_WARM_UP + 900, seed=3)
+    weeks = [math.nan] * RISK_HORIZON + [week_of(bars, day) for day in range(RISK_HORIZON, len(bars))]
     found, today = RISK.values(bars), risk_class(bars, ahead=0)
     rows = range(RISK_WARM_UP, len(bars) - RISK_HORIZON)
     assert np.isnan(found[:RISK_WARM_UP]).all()
-    assert [risk_of(bars, at, RISK_HORIZON) for at in rows] == found[RISK_WARM_UP:-RISK_HORIZON].tolist()
-    assert [risk_of(bars, at, 0) for at in rows] == today[RISK_WARM_UP:-RISK_HORIZON].tolist()
+    assert [risk_of(weeks, at, RISK_HORIZON) for at in rows] == found[RISK_WARM_UP:-RISK_HORIZON].tolist()
+    assert [risk_of(weeks, at, 0) for at in rows] == today[RISK_WARM_UP:-RISK_HORIZON].tolist()
     assert set(found[RISK_WARM_UP:-RISK_HORIZON]) == {0, 1, 2}
 
 
