@@ -47,7 +47,7 @@ COPY models/ models/
 COPY app/ app/
 
 # The service owns its artifacts, to quarantine what fails its proof, and nothing else.
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin barcast \
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin barcast \
     && python -m compileall -q app data feature_mapper models
 COPY --from=trainer --chown=10001:10001 /srv/barcast/models/artifacts/ models/artifacts/
 USER 10001

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -57,8 +58,8 @@ class Context:
 
     def target_date(self, horizon: int) -> dt.date | None:
         """Return the session ``horizon`` sessions after as-of; None without dates, or beyond the known calendar."""
-        sessions = self.sessions(horizon)
-        return None if sessions is None else to_date(sessions[-1])
+        date = self.bars.date
+        return None if date is None else _session_after(self.calendar, date[-1].item(), horizon)
 
     def sessions(self, n: int) -> DateArray | None:
         """Return the ``n`` sessions after as-of; None as `target_date`."""
@@ -68,6 +69,25 @@ class Context:
             return self.calendar.next_sessions(self.bars.date[-1], n)
         except OutsideCalendar:
             return None
+
+
+@lru_cache(maxsize=4096)
+def _session_after(calendar: Calendar, day: dt.date, n: int) -> dt.date | None:
+    """Look up a session. Kept, as most questions are about the same few last days."""
+    try:
+        return to_date(calendar.next_sessions(np.datetime64(day, "D"), n)[-1])
+    except OutsideCalendar:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _unusual_day(calendar: Calendar, day: dt.date) -> str | None:
+    """Say what is unusual about the day of a last bar, if anything."""
+    try:
+        usual = calendar.is_session(np.datetime64(day, "D"))
+    except OutsideCalendar:
+        return f"{day} is outside the known sessions of {calendar.name}: target_date is unknown"
+    return None if usual else f"{day} is no session of {calendar.name}"
 
 
 def resolve(query: BarsQuery, store: BarStore) -> Context:
@@ -110,7 +130,8 @@ def of_stored(symbol: str, as_of: dt.date | None, store: BarStore) -> Context:
 def of_sent(bars: Bars, symbol: str | None, store: BarStore, *notes: str) -> Context:
     """Return the context of bars that stand by themselves."""
     symbol = None if symbol is None else named(symbol)
-    return _context(replace(bars, symbol=symbol), symbol, store, None, *notes)
+    bars = bars if bars.symbol == symbol else replace(bars, symbol=symbol)
+    return _context(bars, symbol, store, None, *notes)
 
 
 def named(symbol: str) -> str:
@@ -202,10 +223,11 @@ def _warnings(bars: Bars, calendar: Calendar) -> list[str]:
     """Say what is possible and yet unusual. Each test is one pass over at most `LOOKED_AT` bars."""
     seen = bars.tail(LOOKED_AT)
     found: list[str] = []
-    if seen.volume is None or bool(np.isnan(seen.volume).all()):
+    if seen.volume is None or (np.isnan(seen.volume[-1]) and np.isnan(seen.volume).all()):
         found.append("no volume: volume features are unknown")
     if len(seen) > 1:
-        steps = np.diff(np.log(seen.close))  # not the log of quotients, which may leave the floats
+        logs = np.log(seen.close)  # not the log of quotients, which may leave the floats
+        steps = logs[1:] - logs[:-1]
         row = int(np.abs(steps).argmax())
         if abs(steps[row]) > LARGE_MOVE:
             when = "" if seen.date is None else f" on {seen.date[row + 1]}"
@@ -213,13 +235,10 @@ def _warnings(bars: Bars, calendar: Calendar) -> list[str]:
     if seen.date is None:
         found.append("no dates: calendar features, as_of and target_date are unknown")
         return found
-    gaps = np.diff(seen.date).astype(np.int64)
-    if len(gaps) and gaps.max() > LONG_GAP_DAYS:
-        row = int(gaps.argmax())
+    days = seen.date.view(np.int64)
+    gaps = days[1:] - days[:-1]
+    if len(gaps) and gaps[(row := int(gaps.argmax()))] > LONG_GAP_DAYS:
         found.append(f"no bar between {seen.date[row]} and {seen.date[row + 1]}")
-    try:
-        if not calendar.is_session(seen.date[-1]):
-            found.append(f"{seen.date[-1]} is no session of {calendar.name}")
-    except OutsideCalendar:
-        found.append(f"{seen.date[-1]} is outside the known sessions of {calendar.name}: target_date is unknown")
+    if unusual := _unusual_day(calendar, seen.date[-1].item()):
+        found.append(unusual)
     return found
