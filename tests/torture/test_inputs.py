@@ -1,0 +1,90 @@
+"""Thousands of bodies that hypothesis and schemathesis make up: never a 5xx, never a number that is none."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.support.contract import JSON, Contract, Promise, sources
+from tests.support.in_process import InProcess
+from tests.torture import bodies
+
+BODIES_A_ROUTE = 2000
+MADE_BY_HYPOTHESIS = 1600
+MADE_BY_SCHEMATHESIS = 300
+MADE_OF_BYTES = 200
+CSV = "text/csv"
+
+Attempt = Callable[[bytes], None]
+
+
+def kind_of(path: str) -> str:
+    """Return the kind of bodies that a route takes; a route of a new model takes bars."""
+    return next((kind for kind in ("regime", "forecast", "batch") if kind in path), "predict")
+
+
+def judged(service: InProcess, contract: Contract, promise: Promise, body: bytes, media: str = JSON) -> set[str]:
+    """Send a body; the answer must be a documented one, its shape too. Return who answered."""
+    answer = service.post(promise.path, body, {"content-type": media})
+    assert answer.status < 500, answer
+    contract.documented(promise, answer)
+    if answer.status != 200:
+        contract.problem(answer)
+        return {"nobody"}
+    return sources(contract.kept(promise, answer))  # a number that is not finite would be null, against the schema
+
+
+def tried(strategy: st.SearchStrategy[bytes], examples: int, attempt: Attempt) -> None:
+    """Attempt so many examples, and show the first that fails as it is: to shrink it takes minutes."""
+    checks = list(HealthCheck)
+    chosen = settings(max_examples=examples, phases=[Phase.generate], suppress_health_check=checks, database=None)
+    chosen(given(strategy)(attempt))()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", bodies.KINDS)
+def test_no_body_makes_a_route_fail(kind: str, service: InProcess, contract: Contract) -> None:
+    """At least 2,000 bodies for each POST: no 5xx, every refusal a documented problem of at most 16 KB."""
+    promises = [promise for promise in contract.promises("POST") if kind_of(promise.path) == kind]
+    assert promises
+    sent: Counter[str] = Counter()
+    said: Counter[str] = Counter()
+
+    def attempt(body: bytes) -> None:
+        for promise in promises:
+            said.update(judged(service, contract, promise, body))
+            sent[promise.path] += 1
+
+    tried(bodies.KINDS[kind], MADE_BY_HYPOTHESIS, attempt)
+    tried(st.binary(max_size=120), MADE_OF_BYTES, attempt)
+    schema = schemathesis.openapi.from_dict(dict(contract.document))
+    for promise in promises:
+        case = schema[promise.path]["POST"].as_strategy()
+        tried(case.map(lambda case: bodies.encoded(case.body)), MADE_BY_SCHEMATHESIS, attempt)
+    assert min(sent[promise.path] for promise in promises) >= BODIES_A_ROUTE, sent
+    assert said["model"] > BODIES_A_ROUTE / 10, said  # or nothing was tried but the doorman
+    assert said["nobody"] > BODIES_A_ROUTE / 10, said
+
+
+@pytest.mark.slow
+def test_no_file_makes_a_batch_fail(service: InProcess, contract: Contract) -> None:
+    """The same for CSV files: sound, spliced, and of any bytes."""
+    promises = [promise for promise in contract.promises("POST") if CSV in _media(promise)]
+    assert promises
+    said: Counter[str] = Counter()
+
+    def attempt(body: bytes) -> None:
+        for promise in promises:
+            said.update(judged(service, contract, promise, body, CSV))
+
+    tried(bodies.CSV, 300, attempt)
+    assert said["model"] > 20, said
+    assert said["nobody"] > 20, said
+
+
+def _media(promise: Promise) -> Mapping[str, object]:
+    content: Mapping[str, object] = promise.described["requestBody"]["content"]
+    return content
