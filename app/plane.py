@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar, cast
 
@@ -16,10 +16,9 @@ from app.metrics import Metrics
 from app.queries import Observations
 from app.schemas.answers import Skill
 from app.serving import Serving, Slot, skill_of
+from app.shared_pass import SharedPass
 from feature_mapper.bars import Bars
-from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
-from feature_mapper.typing import FloatArray
 from models.answer import RowAnswer
 from models.regime import RegimeModel
 from models.served import BarsModel
@@ -225,30 +224,6 @@ class Plane:
             manifest = slot.loaded.manifest
             self._skills[key] = next(skill_of(each.scores[0]) for each in manifest.tiers if each.tier == tier)
         return self._skills[key]
-
-
-class SharedPass:
-    """A feature mapper for several models about the same last bar: each feature is computed once, when first asked."""
-
-    def __init__(self, slots: Iterable[Slot], bars: Bars) -> None:
-        """Gather every feature that the models' tiers for so many bars ask for."""
-        union: dict[str, Feature] = {}
-        for slot in slots:
-            if slot.loaded is not None and isinstance(slot.loaded.model, TabularModel):
-                union |= {feature.name: feature for feature in slot.loaded.model.tier_for(len(bars)).features}
-        self._bars = bars
-        self._features = tuple(union.values())
-        self._at = {name: column for column, name in enumerate(union)}
-        self._row: FloatArray | None = None
-
-    def __call__(self, bars: Bars, features: Sequence[Feature], rows: int) -> FloatArray:
-        """Return the features of the last bar, shape (1, features)."""
-        if rows != 1 or len(bars) != len(self._bars):
-            message = f"expected one row as of bar {len(self._bars)}, found {rows} as of bar {len(bars)}"
-            raise ValueError(message)
-        if self._row is None:
-            self._row = compute(self._bars, self._features, 1)
-        return np.ascontiguousarray(self._row[:, [self._at[feature.name] for feature in features]])
 
 
 def _asked(model: BarsModel, bars: Bars, rows: int, mapped: Mapper) -> list[RowAnswer]:

@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 from app import problems
 from app.columns import to_date
+from app.conditions import why
 from app.errors import ProblemError
 from app.metrics import Metrics
 from app.schemas.answers import Skill
@@ -20,18 +21,7 @@ from app.settings import Settings
 from app.version import service_version
 from data.bar_store import BarStore
 from data.sources.sample import sample_root
-from models.errors import (
-    ArtifactError,
-    ArtifactMissing,
-    ArtifactQuarantined,
-    FilesMismatch,
-    GoldenMismatch,
-    HashMismatch,
-    IncompatibleLibrary,
-    LoadFailed,
-    ManifestInvalid,
-    VersionUnknown,
-)
+from models.errors import ArtifactError, ManifestInvalid
 from models.golden import cases_of, replay
 from models.manifest import Manifest, Score
 from models.served import ServedModel, load_model, prove
@@ -105,7 +95,7 @@ class Serving:
             loaded = self.store.load(model, None, _build, prove)
         except ArtifactError as error:
             log.error("%s can't serve: %s", model, error)  # noqa: TRY400  the message says it all; no stack is missing
-            condition, reason = self._why(model, error)
+            condition, reason = why(self.store, model, error)
             return Slot(model, condition, reason, None, self._head(model))
         return Slot(model, "serving", None, loaded, _answer_head(loaded.manifest))
 
@@ -153,7 +143,7 @@ class Serving:
             replay(slot.loaded.model, golden)
         except ArtifactError as error:
             log.error("%s is not as published: %s", model, error)  # noqa: TRY400  as above
-            raise _unavailable(model, *self._why(model, error)) from error
+            raise _unavailable(model, *why(self.store, model, error)) from error
         return Replay(
             model=model,
             version=slot.loaded.version,
@@ -161,28 +151,6 @@ class Serving:
             identical=True,
             seconds=time.perf_counter() - begun,
         )
-
-    def _why(self, model: str, error: ArtifactError) -> tuple[ModelCondition, str]:
-        """Return the condition of a model that can't serve, and what a client may know of the cause.
-
-        A message of the store may hold paths of the server, so a client is told the name of the cause only. For a
-        quarantined version that is the name of what it was quarantined for.
-        """
-        slug = error.slug
-        if isinstance(error, ArtifactQuarantined):
-            slug = self._quarantined_for(model) or slug
-        cause = f"{slug} (quarantined)" if isinstance(error, ArtifactQuarantined) and slug != error.slug else slug
-        return _CONDITIONS.get(slug, "failed"), f"{cause}; train it: python -m training.{model}.train"
-
-    def _quarantined_for(self, model: str) -> str | None:
-        """Return the slug of the fault that the promoted version was quarantined for; None if a person did it."""
-        try:
-            current = self.store.current(model)
-            why = next(info.quarantine for info in self.store.versions(model) if info.version == current)
-        except (ArtifactError, StopIteration):
-            return None
-        slug = (why or "").partition(":")[0]
-        return slug if slug in _CONDITIONS else None
 
 
 def served_models(store: ArtifactStore) -> tuple[str, ...]:
@@ -231,20 +199,6 @@ def _has_task(model: str) -> bool:
 def _answer_head(manifest: Manifest) -> JsonObject | None:
     head = manifest.tiers[-1].head.get("answer")
     return head if isinstance(head, dict) else None
-
-
-_CONDITIONS: Final[Mapping[str, ModelCondition]] = {
-    ArtifactMissing.slug: "missing",
-    VersionUnknown.slug: "missing",
-    FilesMismatch.slug: "corrupt",
-    HashMismatch.slug: "corrupt",
-    ManifestInvalid.slug: "corrupt",
-    GoldenMismatch.slug: "incompatible",
-    IncompatibleLibrary.slug: "incompatible",
-    LoadFailed.slug: "incompatible",
-    ArtifactQuarantined.slug: "quarantined",
-}
-"""Condition of a model by the slug of the error that keeps it from serving; any other is the store's or machine's."""
 
 
 def _unavailable(model: str, condition: ModelCondition, reason: str | None) -> ProblemError:

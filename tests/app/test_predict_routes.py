@@ -137,6 +137,9 @@ def test_stored_prices_say_what_they_are_freed_of(service: InProcess) -> None:
     assert [warning for warning in stored if "splits and dividends" in warning]
     among = ask(service, "/predict", {"symbol": "AAPL"})["answers"]["prophet_forecast"]["warnings"]
     assert among == stored
+    newest = {"symbol": "AAPL", "bars": as_columns(after(AAPL, 1))}
+    continued = ask(service, "/predict", newest)["answers"]["prophet_forecast"]["warnings"]
+    assert [warning for warning in continued if "splits and dividends" in warning]
     sent = ask(service, "/forecast/price", {"periods": 5, "history": as_rows(WINDOW, date="ds", close="y")})["warnings"]
     assert not [warning for warning in sent if "splits" in warning]
 

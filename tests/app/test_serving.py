@@ -24,6 +24,7 @@ from tests.app.served import (
     fallbacks,
     found,
     routes,
+    row_bytes,
     service_of,
     strictly,
 )
@@ -129,6 +130,11 @@ def test_a_model_that_fails_to_answer_is_answered_for(trained_store: Path, tmp_p
             if not route.forecasts:
                 sound = ask(service, route.path, route.body(WINDOW.tail(TIER - 1)))
                 assert sound["source"] == "model"
+                rows = found(service.post("/predict/batch", as_file(as_csv(WINDOW)), CSV, f"model={route.model}"))
+                for number in (TIER - 2, TIER - 1, TIER + 2):
+                    single = ask(service, route.path, route.body(WINDOW[: number + 1]))
+                    row = rows["results"][number]["answers"][route.model]
+                    assert json.dumps(row).encode() == row_bytes(single)
 
 
 def test_a_regime_model_that_raises_on_observations_is_answered_for(trained_store: Path, tmp_path: Path) -> None:
