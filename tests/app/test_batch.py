@@ -1,5 +1,6 @@
 """Batches: each row as the single route, to the bit; wrong rows by themselves; CSV out that no spreadsheet runs."""
 
+import asyncio
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.types import Message
 
 from app.batch_csv import FORMULA
 from app.schemas.batch import BatchAnswer
@@ -232,6 +234,34 @@ def test_too_much_is_refused_at_once(trained_store: Path, tmp_path: Path) -> Non
         begun = time.process_time()
         assert contract.problem(service.post("/predict/batch", many, CSV))["status"] == 422
         assert time.process_time() - begun < 0.3
+
+
+@pytest.mark.parametrize("media", ["text/csv", "multipart/form-data; boundary=sep", "application/json"])
+def test_an_upload_that_stops_arriving_is_408(tmp_path: Path, media: str) -> None:
+    """A file, a form and a JSON body alike: a slow client is told after the time that the settings allow."""
+    first = b'--sep\r\nContent-Disposition: form-data; name="file"; filename="bars.csv"\r\n\r\nda'
+    pieces = iter([{"type": "http.request", "body": first, "more_body": True}])
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        try:
+            return next(pieces)
+        except StopIteration:
+            await asyncio.sleep(60)
+            raise
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", media.encode()), (b"transfer-encoding", b"chunked")]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/predict/batch", "raw_path": b"/predict/batch", "root_path": "", "query_string": b"",
+        "headers": headers, "client": ("127.0.0.1", 50000), "server": ("127.0.0.1", 8000),
+    }  # fmt: skip
+    with service_of(tmp_path / "artifacts", tmp_path, body_timeout_seconds=0.05) as service:
+        service._runner.run(service.app(scope, receive, send))
+    assert sent[0]["status"] == 408
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a,b\n1,2\n", b"\x00\xff\xfe", b"date,open,high,low,close\n"])
