@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from data.bar_store import BarStore
@@ -34,7 +34,7 @@ LENGTHS = (1, 2, 22, 23, 63, 64, 65, 252, 253, 254, 508, 509, 510)
 
 NAMES = tuple(info.symbol for info in SAMPLE.symbols())
 
-few = settings(max_examples=8)
+few = settings(max_examples=8, phases=[Phase.generate])  # an example takes a while, and is small as it is
 names = st.sampled_from(NAMES)
 ends = st.integers(1, 1500)
 
