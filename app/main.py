@@ -55,6 +55,7 @@ class Service(FastAPI):
             lifespan=lifespan,
             openapi_url=None,  # served as an operation, like everything else
             redirect_slashes=False,  # a redirected POST loses its body in many clients
+            telemetry={"tracing": False, "metrics": False, "logs": False},  # asked for on each request; see `Metrics`
         )
         self.operations = tuple(operations)
         self.state.settings = settings

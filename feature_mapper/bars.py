@@ -1,7 +1,7 @@
 """`Bars`: a validated, ascending run of bars of one symbol, the only input of the feature mapper."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -75,14 +75,15 @@ class Bars:
 
     def __getitem__(self, rows: slice) -> Self:
         """Return a contiguous, ascending part; arrays are views."""
-        return replace(
-            self,
-            open=self.open[rows],
-            high=self.high[rows],
-            low=self.low[rows],
-            close=self.close[rows],
-            volume=None if self.volume is None else self.volume[rows],
-            date=None if self.date is None else self.date[rows],
+        volume, date = self.volume, self.date
+        return type(self)(
+            self.open[rows],
+            self.high[rows],
+            self.low[rows],
+            self.close[rows],
+            None if volume is None else volume[rows],
+            None if date is None else date[rows],
+            self.symbol,
         )
 
     def tail(self, n: int) -> Self:
@@ -130,7 +131,8 @@ def _faults(bars: Bars) -> tuple[list[BarFault], int]:
 
 
 def _volume_good(volume: FloatArray) -> bool:
-    return bool(((volume >= 0) | np.isnan(volume)).all() and not np.isinf(volume).any())
+    # fmin and fmax pass over NaN, which is a volume that is not known; if none is, they give NaN, which compares false.
+    return not (np.fmin.reduce(volume) < 0 or np.fmax.reduce(volume) == np.inf)
 
 
 def _dates_good(date: DateArray) -> bool:

@@ -169,7 +169,7 @@ def _names_differ(expected: list[str], found: list[str]) -> str:
 
 def _shown(value: Json) -> str:
     text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 80 else f"{text[:80]}..."  # noqa: PLR2004  about what fits in a line beside the place
+    return text if len(text) <= 80 else f"{text[:80]}..."  # about what fits in a line beside the place
 
 
 def bars_to_json(bars: Bars) -> dict[str, Json]:

@@ -102,7 +102,8 @@ class TabularModel:
         answers: list[RowAnswer] = []
         for start, stop, position in spans(self._bars, len(bars), rows):
             tier = self._tiers[position]
-            columns = tier.columns(self.task, bars[:stop], stop - start, mapped)
+            known = bars if stop == len(bars) else bars[:stop]
+            columns = tier.columns(self.task, known, stop - start, mapped)
             answers += [RowAnswer(fields, tier.bars) for fields in self.task.fields(columns, tier.head)]
         return answers
 

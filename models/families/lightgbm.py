@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from models.families._lightgbm_row import RowPredictor
 from models.families.base import Objective, Parameters, TrainingRows
 
 if TYPE_CHECKING:
@@ -35,13 +36,14 @@ _ALWAYS: Final[dict[str, object]] = {
 class LightGBMTrees:
     """A fitted booster."""
 
-    __slots__ = ("_booster", "_classes", "_features")
+    __slots__ = ("_booster", "_classes", "_features", "_row")
 
-    def __init__(self, booster: "lgb.Booster") -> None:
-        """Take a booster; ask it once how wide its rows are."""
+    def __init__(self, booster: "lgb.Booster", *, serving: bool) -> None:
+        """Take a booster; ask it once how wide its rows are. ``serving``: prepare for single rows."""
         self._booster = booster
         self._features = booster.num_feature()
         self._classes = booster.num_model_per_iteration()
+        self._row = RowPredictor(booster, self._features, self._classes) if serving else None
 
     def predict(self, x: "FloatArray") -> "FloatArray":
         """Return values, log odds, log means or probabilities, as the objective has it.
@@ -56,9 +58,14 @@ class LightGBMTrees:
             message = f"expected rows of {self._features} features, found {x.shape[1]}; use the artifact's manifest"
             raise ValueError(message)
         # Raw margins: the links belong to the task, and contributions add up to margins.
-        margin = np.asarray(self._booster.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
+        margin: FloatArray
+        if self._row is not None and len(x) == 1:
+            margin = self._row.margin(np.ascontiguousarray(x))
+        else:
+            margin = np.asarray(self._booster.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
         if self._classes == 1:
             return margin
+        margin = margin.reshape(len(x), self._classes)
         shifted = np.exp(margin - np.maximum.reduce(margin, axis=1, keepdims=True))
         share: FloatArray = shifted / np.add.reduce(shifted, axis=1, keepdims=True)
         return share
@@ -82,11 +89,11 @@ def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> LightGBMTrees:
     if rows.objective == "multiclass":
         settings["num_class"] = int(rows.y.max()) + 1
     data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params={"verbosity": -1}, free_raw_data=True)
-    return LightGBMTrees(lgb.train(settings, data, num_boost_round=rounds))
+    return LightGBMTrees(lgb.train(settings, data, num_boost_round=rounds), serving=False)
 
 
 def load(weights: bytes) -> LightGBMTrees:
     """Parse LightGBM text. A damaged text can end the process, so the caller has checked the hash of these bytes."""
     import lightgbm as lgb
 
-    return LightGBMTrees(lgb.Booster(model_str=weights.decode()))
+    return LightGBMTrees(lgb.Booster(model_str=weights.decode()), serving=True)

@@ -15,5 +15,6 @@ SPEC = ModelSpec(
         "lambda_l2": 20.0,
         "max_bin": 63,
     },
+    families=("candle", "drawdown", "momentum", "range_volatility", "returns", "trend", "volume"),
     keep=12,
 )

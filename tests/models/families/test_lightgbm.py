@@ -1,6 +1,7 @@
 """Boosted trees: what they return for each objective, and that weights carry them to the bit."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import lightgbm
 import numpy as np
@@ -48,6 +49,17 @@ def test_a_row_does_not_depend_on_the_others(objective: Objective) -> None:
     whole = fitted.predict(UNSEEN)
     assert np.array_equal(np.concatenate([fitted.predict(UNSEEN[i : i + 1]) for i in range(60)]), whole[:60])
     assert np.array_equal(fitted.predict(UNSEEN[::-1].copy()), whole[::-1])
+
+
+@every_objective
+def test_the_call_for_one_row_gives_the_bits_of_many(objective: Objective) -> None:
+    """A loaded model takes another way through the library for a single row; from several threads at once, too."""
+    loaded = load(fit(rows(objective), PARAMETERS, 5).dump())
+    whole = loaded.predict(UNSEEN)
+    assert np.isnan(UNSEEN).any()
+    with ThreadPoolExecutor(4) as pool:
+        one_by_one = list(pool.map(lambda i: loaded.predict(UNSEEN[i : i + 1]), range(len(UNSEEN))))
+    assert np.array_equal(np.concatenate(one_by_one), whole)
 
 
 @every_objective
