@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.coherence import flags
 from app.context import MAX_GAP, MAX_JUMP
 from app.routers.predict import VERSION_HEADER
 from app.schemas.answers import EverythingAnswer
@@ -411,7 +412,9 @@ def test_all_models_at_once_say_what_each_says_alone(service: InProcess, length:
         answer = service.post("/predict", json.dumps(body).encode())
     assert passes == [1]
     strictly(EverythingAnswer, answer.body)
-    answers = found(answer)["answers"]
+    said = found(answer)
+    answers = said["answers"]
+    assert said["coherence"] == flags(answers, float(WINDOW.close[-1]))
     assert list(answers) == [route.model for route in routes(service)]
     for route in routes(service):
         assert answers[route.model] == ask(service, route.path, route.body(WINDOW.tail(length), "NEWCO")), route.model
