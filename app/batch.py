@@ -1,6 +1,6 @@
 """Batches: many rows or items, each answered by itself, as the single route would; a wrong one harms no other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,9 +9,10 @@ import numpy as np
 from app import problems
 from app.columns import to_date
 from app.context import Context, calendar_of, named, resolve
-from app.errors import ProblemError, from_exception, problem, shown
+from app.errors import MAX_FAULTS, ProblemError, from_exception, problem, shown
 from app.plane import Plane, Verdict
 from app.queries import BarsQuery
+from app.schemas.answers import Fault
 from app.schemas.batch import BatchAnswer, BatchModel, BatchRow, Counts
 from app.serving import Slot, skill_of
 from data.calendars import Calendar
@@ -23,6 +24,12 @@ from models.tasks.registry import task_of
 
 SPARE_LINES: Final = 1000
 """Lines of a file beyond the bound on rows that may be preamble or empty; a longer file is refused unread."""
+
+HOPELESS_ITEMS: Final = 100
+"""A batch whose first so many items are all wrong is wrong as a whole: a report a row would cost and say a lot."""
+
+MAX_REFUSED_LINES: Final = 1000
+"""A file with more lines than this that can't be answered is refused as a whole, as by the reader if unreadable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -51,44 +58,60 @@ class Batches:
         UnreadableFile
             The file as a whole can't be read without guessing.
         ProblemError
-            Too many rows; a symbol that can't be one; or, where the service is strict, a model is not available.
+            Too many rows; a symbol that can't be one; no row that can be answered, or more than `MAX_REFUSED_LINES`
+            that can't; or, where the service is strict, a model is not available.
 
         """
         self._bound(data.count(b"\n") - SPARE_LINES)
         table = parse_rows(data, symbol=None if symbol is None else named(symbol))
         self._bound(len(table))
         faults = {row: _at_line(table, row, fault.message) for row, fault in table.faults.items()}
+        groups = _groups(table, faults)
+        if not groups or len(faults) > MAX_REFUSED_LINES:
+            raise _whole([faults[row] for row in sorted(faults)], len(faults), len(table))
         slots = [self._serving.slot(model) for model in models]
         rows: dict[int, BatchRow] = {}
-        for group in _groups(table, faults):
+        for group in groups:
             rows |= {row.row: row for row in self._answered(slots, group, table.line[group.at])}
         for at, error in faults.items():
             rows[at] = _refused(at, int(table.line[at]), table.symbol[at], error, request_id)
         return _batch(slots, [rows[at] for at in range(len(table))], table.report.describe())
 
-    def items(self, queries: Sequence[BarsQuery | ProblemError], models: Sequence[str], request_id: str) -> BatchAnswer:
+    def items(self, queries: Iterable[BarsQuery | ProblemError], models: Sequence[str], request_id: str) -> BatchAnswer:
         """Answer every item; each is a body of ``/predict`` of its own.
 
         Raises
         ------
         ProblemError
-            model-unavailable, where the service is strict.
+            No item can be answered, or none of the first `HOPELESS_ITEMS`; or, where the service is strict, a model is
+            not available.
 
         """
         slots = [self._serving.slot(model) for model in models]
         rows: list[BatchRow] = []
+        refused: list[ProblemError] = []
         for position, query in enumerate(queries):
-            if isinstance(query, ProblemError):
-                rows.append(_refused(position, None, None, query, request_id))
-                continue
-            try:
-                asked = resolve(query, self._serving.bars)
-            except (ProblemError, BarcastError) as error:
-                told = from_exception(error).below(f"/items/{position}")
-                rows.append(_refused(position, None, query.symbol, told, request_id))
+            asked = self._known(position, query)
+            if isinstance(asked, ProblemError):
+                refused.append(asked)
+                symbol = None if isinstance(query, ProblemError) else query.symbol
+                rows.append(_refused(position, None, symbol, asked, request_id))
             else:
                 rows.append(self._item(slots, position, asked))
+            if len(refused) == len(rows) == HOPELESS_ITEMS:
+                break
+        if len(refused) == len(rows):
+            raise _whole(refused, len(refused), len(rows))
         return _batch(slots, rows, None)
+
+    def _known(self, position: int, query: BarsQuery | ProblemError) -> Context | ProblemError:
+        """Return what an item asks about, or why it can't be told."""
+        if isinstance(query, ProblemError):
+            return query
+        try:
+            return resolve(query, self._serving.bars)
+        except (ProblemError, BarcastError) as error:
+            return from_exception(error).below(f"/items/{position}")
 
     def _bound(self, rows: int) -> None:
         if rows > self._max_rows:
@@ -204,6 +227,17 @@ def _model(slot: Slot) -> BatchModel:
         skill={} if manifest is None else {str(tier.tier): skill_of(tier.scores[0]) for tier in manifest.tiers},
         reason=slot.reason,
     )
+
+
+def _whole(refused: Sequence[ProblemError], count: int, seen: int) -> ProblemError:
+    """Return the problem of a batch that is wrong as a whole, with the first of its faults."""
+    detail = f"expected rows that can be answered, found {count} of the {seen} looked at wrong; correct the first ones"
+    faults = (
+        fault
+        for error in refused[:MAX_FAULTS]
+        for fault in (error.faults[:1] or [Fault(pointer="", detail=error.detail)])
+    )
+    return ProblemError(problems.INVALID_INPUT, detail, faults)
 
 
 def _at_line(table: RowTable, row: int, message: str) -> ProblemError:

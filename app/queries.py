@@ -5,7 +5,7 @@ rules of `Bars`.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -111,8 +111,8 @@ class Queries:
         bars = None if history is None else from_history(history, symbol)
         return ForecastQuery(body.periods, symbol, bars, regressors, _optional(body.level))
 
-    def batch(self, raw: bytes) -> list[BarsQuery | ProblemError]:
-        """Read the items of a JSON batch, in order; a wrong one is its problem, and harms no other.
+    def batch(self, raw: bytes) -> Iterator[BarsQuery | ProblemError]:
+        """Read the items of a JSON batch one by one, in order; a wrong one is its problem, and harms no other.
 
         Raises
         ------
@@ -123,7 +123,7 @@ class Queries:
         items = BATCH(raw).items
         if not 1 <= len(items) <= self._max_items:
             raise invalid("/items", f"expected 1 to {self._max_items} items, found {len(items)}; split the batch")
-        return [self._item(row, item) for row, item in enumerate(items)]
+        return (self._item(row, item) for row, item in enumerate(items))
 
     def _item(self, row: int, item: msgspec.Raw) -> BarsQuery | ProblemError:
         try:

@@ -6,7 +6,7 @@ import io
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
+from app.batch import HOPELESS_ITEMS
 from app.batch_csv import FORMULA
 from app.schemas.batch import BatchAnswer
 from tests.app.served import (
@@ -34,7 +35,7 @@ from tests.app.served import (
     strictly,
 )
 from tests.support.contract import Contract
-from tests.support.in_process import InProcess
+from tests.support.in_process import JSON, InProcess
 
 PLAIN = ("date", "open", "high", "low", "close", "volume")
 RUNS = {name: SAMPLE.bars(name).tail(300) for name in ("AAPL", "IBM", "MSFT")}
@@ -234,6 +235,40 @@ def test_too_much_is_refused_at_once(trained_store: Path, tmp_path: Path) -> Non
         begun = time.process_time()
         assert contract.problem(service.post("/predict/batch", many, CSV))["status"] == 422
         assert time.process_time() - begun < 0.05
+
+
+WRONG_AS_A_WHOLE: dict[str, tuple[bytes, Mapping[str, str]]] = {
+    "ten items": (json.dumps({"items": [7] * 10}).encode(), JSON),
+    "ten thousand items": (json.dumps({"items": [7] * 10_000}).encode(), JSON),
+    "unknown symbols": (json.dumps({"items": [{"symbol": "NOSUCH"}] * 10_000}).encode(), JSON),
+    "late hope": (json.dumps({"items": [7] * HOPELESS_ITEMS + [{"symbol": "IBM"}]}).encode(), JSON),
+    "one day again": (as_file(["date,open,high,low,close", *["2013-01-04,1,2,1,1"] * 5_000]), CSV),
+    "no sound line": (as_file(["date,open,high,low,close", *["2013-01-04,1,0.5,1,1"] * 30]), CSV),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_AS_A_WHOLE)
+def test_a_batch_that_is_wrong_as_a_whole_is_one_problem(service: InProcess, what: str) -> None:
+    """422 with its first faults, in little time and few bytes: not a report a row for what nobody will read."""
+    body, headers = WRONG_AS_A_WHOLE[what]
+    begun = time.process_time()
+    answer = service.post("/predict/batch", body, headers)
+    spent = time.process_time() - begun
+    told = Contract(found(service.get("/openapi.json"))).problem(answer)
+    assert told["status"] == 422
+    assert 1 <= len(told["errors"]) <= 20
+    assert len(answer.body) <= 16 * 1024
+    assert spent < 0.3 * max(len(body) / 1e6, 0.5)
+
+
+def test_wrong_items_before_a_sound_one_harm_nothing(service: InProcess) -> None:
+    """Up to the bound, each is reported by itself."""
+    items = [7] * (HOPELESS_ITEMS - 1) + [{"symbol": "IBM"}]
+    assert ask(service, "/predict/batch", {"items": items})["counts"] == {
+        "rows": HOPELESS_ITEMS,
+        "answered": 1,
+        "refused": HOPELESS_ITEMS - 1,
+    }
 
 
 @pytest.mark.parametrize("media", ["text/csv", "multipart/form-data; boundary=sep", "application/json"])
