@@ -117,16 +117,16 @@ def _faults(bars: Bars) -> tuple[list[BarFault], int]:
             return [BarFault(None, name, message)], 1
     top = np.maximum(bars.open, bars.close)
     bottom = np.minimum(bars.open, bars.close)
-    with np.errstate(invalid="ignore"):  # NaN compares false, which is the answer wanted here
-        # One pass over the good case: a minimum that is NaN or not positive fails the comparison.
-        good = bool(
-            bars.low.min() > 0
-            and bars.high.max() < np.inf
-            and (bars.low <= bottom).all()
-            and (top <= bars.high).all()
-            and (bars.volume is None or _volume_good(bars.volume))
-            and (bars.date is None or _dates_good(bars.date))
-        )
+    # The good case in few passes: whatever is NaN fails its comparison. Reductions by name, as those of the arrays and
+    # of numpy itself spend as long on their arguments as on 260 bars.
+    good = bool(
+        np.minimum.reduce(bars.low) > 0
+        and np.maximum.reduce(bars.high) < np.inf
+        and np.logical_and.reduce(bars.low <= bottom)
+        and np.logical_and.reduce(top <= bars.high)
+        and (bars.volume is None or _volume_good(bars.volume))
+        and (bars.date is None or _dates_good(bars.date))
+    )
     return ([], 0) if good else _explain(bars, top, bottom)
 
 
@@ -136,8 +136,10 @@ def _volume_good(volume: FloatArray) -> bool:
 
 
 def _dates_good(date: DateArray) -> bool:
-    # NaT compares false, so only the first day of a run of one can still be none.
-    return bool((date[1:] > date[:-1]).all() and not np.isnat(date[0]))
+    days = date.view(
+        np.int64
+    )  # compared twice as fast; a missing day is the least of them, so only the first can be one
+    return bool(np.logical_and.reduce(days[1:] > days[:-1]) and not np.isnat(date[0]))
 
 
 def _explain(bars: Bars, top: FloatArray, bottom: FloatArray) -> tuple[list[BarFault], int]:

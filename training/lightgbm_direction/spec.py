@@ -16,5 +16,5 @@ SPEC = ModelSpec(
         "max_bin": 63,
     },
     families=("candle", "drawdown", "momentum", "range_volatility", "returns", "trend", "volume"),
-    keep=12,
+    keep=8,
 )
