@@ -43,7 +43,8 @@ def _serve(_: argparse.Namespace) -> NoReturn:
     else:
         _train_missing(artifacts, data)
     # A fresh process: what serves holds no training code and none of its memory.
-    os.execv(sys.executable, [sys.executable, "-m", "app"])  # noqa: S606  no shell is wanted
+    # -P: the app of this checkout, whatever lies in the folder that this was called from.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "app"])  # noqa: S606  no shell is wanted
 
 
 def _train_missing(artifacts: Path, data: Path) -> None:

@@ -23,6 +23,7 @@ from app import errors, problems
 from app.errors import ProblemError, shown
 from app.metrics import Metrics
 from app.settings import Settings, is_loopback
+from app.tracing import REQUEST_ID
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -121,6 +122,7 @@ class Boundary:
         given = headers.get(b"x-request-id", b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
+        REQUEST_ID.set(request_id.decode())
         exchange = _Exchange(request_id, send)
         try:
             refusal = self._refusal(scope, headers)

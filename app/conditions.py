@@ -42,7 +42,7 @@ def why(store: ArtifactStore, model: str, error: ArtifactError) -> tuple[ModelCo
     cause = slug
     if isinstance(error, ArtifactQuarantined) and (fault := _quarantined_for(store, model)):
         slug, cause = fault, f"{fault} (quarantined)"
-    return CONDITIONS.get(slug, "failed"), f"{cause}; train it: python -m training.{model}.train"
+    return CONDITIONS.get(slug, "failed"), f"{cause}; train it: python -m barcast train {model}"
 
 
 def _quarantined_for(store: ArtifactStore, model: str) -> str | None:

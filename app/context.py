@@ -1,6 +1,7 @@
 """The question as it stands: which bars are known, as of which day, and what is unusual about them."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -27,6 +28,12 @@ MAX_JUMP: Final = 0.5
 MAX_GAP: Final = 10
 """Most sessions that may be missing between the stored tail and the bars that continue it."""
 
+SEAM_BARS: Final = 64
+SEAM_DEVIATIONS: Final = 4.0
+SEAM_LEAST: Final = 0.005
+"""A step from the stored tail is worth a warning beyond so many root mean square steps of so many bars; a calm series
+is taken to move half a percent."""
+
 LARGE_MOVE: Final = 0.5
 """Log return of one session that is worth a warning: an unadjusted split, or a day to look at."""
 
@@ -35,6 +42,15 @@ LONG_GAP_DAYS: Final = 10
 
 LOOKED_AT: Final = 253
 """Bars, from the last back, that warnings are about: what models look at."""
+
+
+BASIS: Final[Mapping[Adjustment, str]] = {
+    Adjustment.RAW: "as traded: splits and dividends are moves in them",
+    Adjustment.SPLIT: "freed of splits, not of dividends: older ones are not those that were traded",
+    Adjustment.SPLIT_DIVIDEND: "freed of splits and dividends: older ones are not those that were traded",
+    Adjustment.UNKNOWN: "on an unknown basis: nobody said whether they are freed of splits and dividends",
+}
+"""What stored prices stand for, and so what those must stand for that continue them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -187,7 +203,24 @@ def _continued(stored: Bars, sent: Bars, symbol: str, store: BarStore) -> Contex
             f"found an open of {sent.open[0]:g}; adjust them alike, or leave symbol out"
         )
         raise _refused(problems.HISTORY_CONFLICT, "/symbol", detail)
-    return _context(joined(stored, sent), symbol, store, store.info(symbol).adjustment)
+    adjustment = store.info(symbol).adjustment
+    note = basis(symbol, adjustment)
+    return _context(joined(stored, sent), symbol, store, adjustment, note, *_seam(stored, sent))
+
+
+def basis(symbol: str | None, adjustment: Adjustment) -> str:
+    """Say what the stored prices of a symbol stand for."""
+    return f"stored prices of {symbol} are {BASIS[adjustment]}"
+
+
+def _seam(stored: Bars, sent: Bars) -> list[str]:
+    """Say so if the step from the stored bars to those sent is far beyond the steps before it: another price basis?"""
+    logs = np.log(stored.tail(SEAM_BARS).close)
+    usual = float(np.sqrt(np.mean(np.square(logs[1:] - logs[:-1])))) if len(logs) > 1 else 0.0
+    step = float(np.log(sent.open[0]) - logs[-1])
+    if abs(step) <= SEAM_DEVIATIONS * max(usual, SEAM_LEAST):
+        return []
+    return [f"a log step of {step:+.2f} from the stored history to the bars sent: are both on one price basis?"]
 
 
 def _sessions_between(last: np.datetime64, first: np.datetime64, calendar: Calendar) -> int | None:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Match
 from app import problems
 from app.problems import ProblemType
 from app.schemas.answers import Fault, Problem
+from app.tracing import REQUEST_ID
 from data.errors import DataError, InvalidSymbol, NoSuchDate, OutsideCalendar, UnknownSymbol, UnreadableFile
 from feature_mapper.errors import BarcastError, FeatureMismatch, InvalidBars
 from models.errors import ArtifactError
@@ -128,7 +129,7 @@ def _bars(error: Exception) -> ProblemError:
 
 
 def _model(error: Exception) -> ProblemError:
-    log.error("model unavailable: %s: %s", type(error).__name__, error)
+    log.error("request %s: model unavailable: %s: %s", REQUEST_ID.get(), type(error).__name__, error)
     return ProblemError(
         problems.MODEL_UNAVAILABLE,
         "expected a model that can be loaded and trusted, found none; GET /health says which one and why",
@@ -136,7 +137,7 @@ def _model(error: Exception) -> ProblemError:
 
 
 def _data(error: Exception) -> ProblemError:
-    log.error("market data unavailable: %s: %s", type(error).__name__, error)
+    log.error("request %s: market data unavailable: %s: %s", REQUEST_ID.get(), type(error).__name__, error)
     return ProblemError(
         problems.DATA_UNAVAILABLE, "expected a stored series that can be read, found none; send the bars themselves"
     )

@@ -9,13 +9,13 @@ import numpy as np
 
 from app import problems
 from app.columns import invalid, to_date
-from app.context import Context, of_sent, of_stored
+from app.context import Context, basis, named, of_sent, of_stored
 from app.errors import ProblemError, pointer, shown
 from app.plane import FAILED, FALLBACK_BARS, NOT_FINITE, Answer, Plane
 from app.queries import ForecastQuery
 from app.schemas.answers import Fault
 from app.serving import Slot
-from data.adjustment import Adjustment
+from app.tracing import REQUEST_ID
 from feature_mapper.typing import DateArray, FloatArray
 from models.forecast import ForecastModel, PriceForecast
 from models.tasks.forecast import walk
@@ -30,14 +30,6 @@ SHORT: Final = 5
 
 STALE_DAYS: Final = 30
 """Days between the last day of training and as-of that are worth a warning."""
-
-BASIS: Final[Mapping[Adjustment, str]] = {
-    Adjustment.RAW: "as traded: splits and dividends are moves in them",
-    Adjustment.SPLIT: "freed of splits, not of dividends: older ones are not those that were traded",
-    Adjustment.SPLIT_DIVIDEND: "freed of splits and dividends: older ones are not those that were traded",
-    Adjustment.UNKNOWN: "on an unknown basis: nobody said whether they are freed of splits and dividends",
-}
-"""What the prices of an answer stand for, where they continue stored ones."""
 
 
 class Forecaster:
@@ -71,8 +63,9 @@ class Forecaster:
     def path(self, slot: Slot, asked: Context, query: ForecastQuery) -> Answer:
         """Answer about bars that are resolved already; a path over sessions that nobody knows has no days."""
         if asked.adjustment is not None:
-            note = f"stored prices of {asked.symbol} are {BASIS[asked.adjustment]}"
-            asked = replace(asked, warnings=(*asked.warnings, note))
+            note = basis(asked.symbol, asked.adjustment)
+            kept = tuple(warning for warning in asked.warnings if warning != note)
+            asked = replace(asked, warnings=(*kept, note))
         if slot.loaded is None:
             return self._fallback(slot, asked, query, slot.condition)
         model = cast("ForecastModel", slot.loaded.model)
@@ -90,18 +83,25 @@ class Forecaster:
         if said is None:
             return self._fallback(slot, asked, query, FAILED)
         if not all(np.isfinite(line).all() for line in (said.path, said.lower, said.upper)):
-            log.error("%s answered a number that is not finite", slot.model)
+            log.error("request %s: %s answered a number that is not finite", REQUEST_ID.get(), slot.model)
             return self._fallback(slot, asked, query, NOT_FINITE)
         return self._answer(slot, asked, said, days)
 
     def _context(self, slot: Slot, query: ForecastQuery) -> Context:
         store = self._serving.bars
         if query.history is not None:
-            return of_sent(query.history, query.symbol, store)
+            notes = self._set_aside(query.symbol)
+            return of_sent(query.history, query.symbol, store, *notes)
         symbol = query.symbol or self._default_symbol(slot)
         if symbol is None:
             raise invalid("", "expected a history or a symbol, as nothing is stored; send history")
         return of_stored(symbol, None, store)
+
+    def _set_aside(self, symbol: str | None) -> tuple[str, ...]:
+        """Say so if there is a stored history of a symbol whose history was sent."""
+        if symbol is None or (name := named(symbol)) not in {info.symbol for info in self._serving.bars.symbols()}:
+            return ()
+        return (f"the history sent stands by itself: the stored one of {name} was not used",)
 
     def _default_symbol(self, slot: Slot) -> str | None:
         """Return the first symbol of training that is stored, or else the first stored one."""

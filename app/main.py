@@ -89,7 +89,7 @@ def create_app(settings: Settings | None = None) -> Service:
 
     """
     from app.desk import open_desk
-    from app.routers.product import operations
+    from app.routers.index import operations
 
     settings = load_settings() if settings is None else settings
     return create_shell(settings, operations=operations(settings), open_serving=open_desk)

@@ -17,6 +17,7 @@ from app.queries import Observations
 from app.schemas.answers import Skill
 from app.serving import Serving, Slot, skill_of
 from app.shared_pass import SharedPass
+from app.tracing import REQUEST_ID
 from feature_mapper.bars import Bars
 from feature_mapper.mapper import compute
 from models.answer import RowAnswer
@@ -142,7 +143,7 @@ class Plane:
                 return ask()
         except Exception:  # whatever a model raises on valid input is the model's fault, and it is answered for
             if not told:
-                log.exception("%s failed", slot.model)
+                log.exception("request %s: %s failed", REQUEST_ID.get(), slot.model)
             return None
 
     def _judged(self, slot: Slot, bars: Bars, said: Sequence[RowAnswer] | None, rows: int = 1) -> list[Verdict]:
@@ -152,7 +153,8 @@ class Plane:
         verdicts = [Verdict(answer.fields, answer.tier, None) for answer in said]
         wild = [row for row, answer in enumerate(said) if not finite(answer.fields)]
         if wild:
-            log.error("%s answered %d of %d rows with a number that is not finite", slot.model, len(wild), rows)
+            message = "request %s: %s answered %d of %d rows with a number that is not finite"
+            log.error(message, REQUEST_ID.get(), slot.model, len(wild), rows)
         for row in wild:
             verdicts[row] = self._fallback(slot, bars[: len(bars) - rows + row + 1], NOT_FINITE)
         return verdicts
@@ -167,7 +169,7 @@ class Plane:
 
         """
         if self.serving.strict:
-            detail = f"expected {slot.model} to answer, found it {reason}; GET /health says what to do"
+            detail = f"expected {slot.model} to answer, found it {reason}; GET /health and the log say why"
             raise ProblemError(problems.MODEL_UNAVAILABLE, detail)
         self._metrics.fallbacks.labels(slot.model, reason).inc()
 

@@ -17,7 +17,7 @@ from app.decoding import read_body, require_json
 from app.desk import Desk
 from app.errors import ProblemError, shown
 from app.operations import JSON, Body, Operation, Parameter
-from app.routers.counter import desk
+from app.routers.access import desk, require_query
 from app.schemas import forms
 from app.schemas.batch import BatchAnswer
 from app.schemas.requests import BatchRequest
@@ -55,6 +55,7 @@ async def predict_batch_alias(request: Request) -> Response:
 
 def _models(request: Request, at: Desk) -> tuple[str, ...]:
     """Return the models that the query names; all that answer from bars if it names none."""
+    require_query(request, {parameter.name for parameter in _PARAMETERS})
     names = [name for value in request.query_params.getlist("model") for name in value.split(",") if name]
     for name in names:
         if name not in at.bar_models:

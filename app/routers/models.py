@@ -11,7 +11,7 @@ from app import problems
 from app.columns import to_date
 from app.errors import ProblemError, shown
 from app.operations import Operation, Parameter, json_response
-from app.routers.counter import desk
+from app.routers.access import desk
 from app.schemas.status import ModelDetail, ModelList, ModelVersion, ModelVersions, Symbol, Symbols
 from app.serving import Serving, Slot
 from models.errors import ArtifactError

@@ -15,7 +15,7 @@ from app.desk import Desk
 from app.operations import JSON, Body, Endpoint, Operation
 from app.plane import Answer
 from app.queries import Observations
-from app.routers.counter import desk
+from app.routers.access import desk, require_query
 from app.schemas import answers, forms
 from app.schemas.requests import ForecastRequest, PredictRequest, RegimeRequest
 from models.tasks.registry import route_of, task_of
@@ -105,6 +105,7 @@ async def everything(request: Request) -> Response:
 
 
 async def _json(request: Request, at: Desk) -> bytes:
+    require_query(request)
     require_json(request)
     return await read_body(request, at.body_timeout_seconds)
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from models.families.base import FamilyError
-
 if TYPE_CHECKING:
     import lightgbm as lgb
 
@@ -23,7 +21,7 @@ _FLOAT64: Final = 1
 class RowPredictor:
     """Margins of single rows of one booster. Safe for threads: LightGBM locks, and each call has its own output."""
 
-    __slots__ = ("_booster", "_call", "_config", "_free", "_outputs")
+    __slots__ = ("_booster", "_call", "_config", "_error", "_free", "_outputs")
 
     def __init__(self, booster: "lgb.Booster", features: int, outputs: int) -> None:
         """Prepare the call.
@@ -37,8 +35,10 @@ class RowPredictor:
 
         Raises
         ------
-        FamilyError
-            The library has no such call, or refuses the booster.
+        RuntimeError
+            The library refuses the booster; in its own words.
+        AttributeError
+            It has no such call.
 
         """
         from lightgbm.basic import _LIB  # type: ignore[attr-defined]  # the library that the package itself calls
@@ -47,6 +47,8 @@ class RowPredictor:
         self._outputs = outputs
         self._config = ctypes.c_void_p()
         self._free = _LIB.LGBM_FastConfigFree
+        self._error = _LIB.LGBM_GetLastError
+        self._error.restype = ctypes.c_char_p
         self._call = _LIB.LGBM_BoosterPredictForMatSingleRowFast
         prepared = _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
             booster._handle,  # noqa: SLF001  the package offers no other way to its C handle
@@ -58,7 +60,7 @@ class RowPredictor:
             ctypes.c_char_p(b"num_threads=1"),
             ctypes.byref(self._config),
         )
-        _check(prepared, "prepare")
+        self._check(prepared, "prepare")
 
     def margin(self, row: "FloatArray") -> "FloatArray":
         """Return the margins of one row of shape (1, features), contiguous float64; shape (outputs,)."""
@@ -70,7 +72,7 @@ class RowPredictor:
             ctypes.byref(length),
             ctypes.c_void_p(out.__array_interface__["data"][0]),
         )
-        _check(called, "predict")
+        self._check(called, "predict")
         return out
 
     def __del__(self) -> None:
@@ -78,7 +80,7 @@ class RowPredictor:
         if self._config.value is not None:
             self._free(self._config)
 
-
-def _check(code: int, step: str) -> None:
-    if code != 0:
-        raise FamilyError(f"expected LightGBM to {step} a single row, found error {code}; install the locked version")
+    def _check(self, code: int, step: str) -> None:
+        if code != 0:
+            told = self._error().decode(errors="replace")
+            raise RuntimeError(f"expected LightGBM to {step} a single row, found: {told}; install the locked version")

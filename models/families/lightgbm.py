@@ -60,7 +60,7 @@ class LightGBMTrees:
         # Raw margins: the links belong to the task, and contributions add up to margins.
         margin: FloatArray
         if self._row is not None and len(x) == 1:
-            margin = self._row.margin(np.ascontiguousarray(x))
+            margin = self._row.margin(np.ascontiguousarray(x, dtype=np.float64))  # C reads doubles
         else:
             margin = np.asarray(self._booster.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
         if self._classes == 1:

@@ -22,7 +22,7 @@ IDENTITY: Final = Identity(
 class ReturnHead(Head, frozen=True):
     """Split-conformal half width: ``level`` of ``|return - expected| / scale`` out of fold lay below ``width``.
 
-    ``mean`` is the mean log return of the training rows.
+    ``mean`` is the mean log return of those rows.
     """
 
     level: float
@@ -55,5 +55,5 @@ class Return:
         ]
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no bars
-        """Return the training mean (0 if no manifest can be read); no interval, as none was measured for it."""
+        """Return the mean of the out-of-fold rows, 0 if no manifest can be read; no interval was measured for it."""
         return {"expected_return": 0.0 if head is None else self.parse(head).mean, "interval": None}

@@ -25,7 +25,7 @@ SESSIONS_A_YEAR: Final = 252
 
 
 class VolatilityHead(Head, frozen=True):
-    """Conformal band of the ratio realised / forecast volatility: its logs' quantiles out of fold.
+    """Band of the ratio realised / forecast volatility: its logs' quantiles out of fold.
 
     ``level`` of the logs lay between ``lower`` and ``upper``.
     """

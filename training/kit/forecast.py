@@ -137,7 +137,7 @@ def _manifest(
         scale=final_scale(series, tier),
         horizons=HORIZONS,
         levels=LEVELS,
-        widths=tuple(tuple(row) for row in np.maximum.accumulate(limits, axis=1).tolist()),
+        widths=tuple(tuple(row) for row in limits.tolist()),
     )
     return TierManifest(
         tier=tier,

@@ -10,8 +10,8 @@ def judge(model: str, outcome: Outcome, store: ArtifactStore) -> GateVerdict:
     """Decide whether a candidate may serve.
 
     It may not if a leak check failed. It may if nothing sound serves yet, whatever its skill, as every answer states
-    it. Against a champion that was trained for the same target and judged by the same score it must not be worse: its
-    headline skill must reach the lower end of the champion's interval.
+    it. Against a champion that was trained for the same target and judged by the same scores it must not be clearly
+    worse: in every tier that both have, its headline skill must reach the lower end of the champion's interval.
 
     Raises
     ------
@@ -26,15 +26,24 @@ def judge(model: str, outcome: Outcome, store: ArtifactStore) -> GateVerdict:
         return GateVerdict(promoted=True, reason="first sound version")
     if champion.target != outcome.target:
         return GateVerdict(promoted=True, reason=f"new target {outcome.target.name}; {champion.version} had another")
-    old, new = headline(champion.tiers[-1].scores), headline(outcome.tiers[-1].scores)
-    if (old.metric, old.baseline) != (new.metric, new.baseline):
-        words = (
-            f"judged by {new.metric} against {new.baseline}; {champion.version} by {old.metric} against {old.baseline}"
-        )
-        return GateVerdict(promoted=True, reason=words)
-    floor = old.value if old.ci95 is None else old.ci95[0]
-    words = f"{new.metric} {new.value:.4f} against {old.value:.4f} of {champion.version} (at least {floor:.4f} wanted)"
-    return GateVerdict(promoted=new.value >= floor, reason=words)
+    before = {tier.tier: headline(tier.scores) for tier in champion.tiers}
+    reasons: list[str] = []
+    for tier in outcome.tiers:
+        new, old = headline(tier.scores), before.get(tier.tier)
+        if old is None:
+            continue
+        if (old.metric, old.baseline) != (new.metric, new.baseline):
+            words = f"judged by {new.metric} against {new.baseline}"
+            return GateVerdict(
+                promoted=True, reason=f"{words}; {champion.version} by {old.metric} against {old.baseline}"
+            )
+        floor = old.value if old.ci95 is None else old.ci95[0]
+        figures = f"{new.metric} {new.value:.4f} against {old.value:.4f} of {champion.version}"
+        words = f"tier {tier.tier}: {figures} (at least {floor:.4f} wanted)"
+        if new.value < floor:
+            return GateVerdict(promoted=False, reason=words)
+        reasons.append(words)
+    return GateVerdict(promoted=True, reason=reasons[-1] if reasons else "no tier in common with the champion")
 
 
 def headline(scores: tuple[Score, ...]) -> Score:

@@ -27,10 +27,10 @@ EXIT_INTERRUPTED: Final = 130
 _HELP: Final = """
 exit codes:
   0    published and promoted
-  1    not trained; the store is as it was
+  1    not trained; what serves is what served before
   2    wrong arguments
   3    published and kept as a candidate: the gate said no, and why
-  130  interrupted; the store is as it was
+  130  interrupted; what serves is what served before
 """
 
 
@@ -50,7 +50,7 @@ def main(script: str, arguments: Sequence[str] | None = None) -> int:
         print(f"{model}: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
-        print(f"{model}: interrupted; nothing was published", file=sys.stderr)
+        print(f"{model}: interrupted; what serves is what served before", file=sys.stderr)
         return EXIT_INTERRUPTED
     _report(manifest)
     return EXIT_PROMOTED if manifest.gate.promoted else EXIT_CANDIDATE

@@ -203,7 +203,9 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
                 )
             )
             if origin >= options.teaching:
-                plains.append(ahead.plain(fits[chosen], spec.seed))
+                plains.append(
+                    ahead.plain(fits[max(options.priors)], spec.seed)
+                )  # nearest to Prophet's own default, 0.05
         progress.step(f"origin {start}, prior {chosen}")
     first_scored = min((part.date[0] for part in parts if part.origin[0] >= options.teaching), default=None)
     if first_scored is None or not any((part.ends < first_scored).any() for part in parts):

@@ -18,6 +18,7 @@ from models.manifest import LeakCheck, Score, Target, TierManifest
 from models.regime import WEIGHTS, observations, window
 from models.typing import JsonObject
 from training.kit import plots
+from training.kit.autoregression import fit_autoregression
 from training.kit.checks import prefixes, verdict
 from training.kit.evaluation import SEED, by_symbol, by_year
 from training.kit.exports import regime_exports
@@ -98,7 +99,7 @@ def _walk(
     seen = {symbol: observations(bars) for symbol, bars in series.items()}
     pooled = np.concatenate([dated(bars)[1:] for bars in series.values()])
     tiers: dict[int, list[FloatArray]] = {tier: [] for tier in spec.tiers}
-    rivals: dict[str, list[FloatArray]] = {"single_gaussian": [], "static_mixture": []}
+    rivals: dict[str, list[FloatArray]] = {"single_gaussian": [], "static_mixture": [], "autoregression": []}
     dates: list[DateArray] = []
     symbols: list[IntArray] = []
     for fold in splitter.split(pooled, pooled):
@@ -106,6 +107,7 @@ def _walk(
         past = [seen[symbol][1:count] for symbol, count in known.items()]
         fitted = _fit(past, spec, options)
         everything = np.concatenate(past)
+        memory = fit_autoregression(past)
         single = (everything.mean(axis=0)[None], np.cov(everything.T)[None])
         for number, (symbol, bars) in enumerate(series.items()):
             at = _test_rows(bars, fold.first, fold.last, spec.tiers[-1])
@@ -118,6 +120,7 @@ def _walk(
                 tiers[tier].append(-_mixed(density, fitted.next_probabilities(posterior)))
             rivals["single_gaussian"].append(-log_densities(coming, *single)[0])
             rivals["static_mixture"].append(-_mixed(density, np.tile(fitted.start, (len(at), 1))))
+            rivals["autoregression"].append(-memory.log_density(seen[symbol], at))
             dates.append(dated(bars)[at])
             symbols.append(np.full(len(at), number))
         progress.step(f"fold to {fold.last}")

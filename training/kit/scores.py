@@ -9,8 +9,9 @@ import numpy as np
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.manifest import Score
 
-BLOCK: Final = 21
-"""Days in a bootstrap block: losses of neighbouring days are not independent, least of all those of volatility."""
+BLOCK: Final = 63
+"""Days in a bootstrap block: losses of neighbouring days are not independent, least of all those of volatility and of
+paths over 20 sessions, which share 19 of them with the next."""
 
 RESAMPLES: Final = 1000
 

@@ -13,7 +13,7 @@ from feature_mapper.manifest import describe
 from models.families.base import TabularFamily, tabular_family
 from models.features import to_structs
 from models.golden import MIN_CASES, bars_to_json
-from models.manifest import LeakCheck, Target, TierManifest
+from models.manifest import Target, TierManifest
 from models.scale import HarScale
 from models.tasks.base import Head
 from models.tasks.registry import task_of
@@ -140,8 +140,3 @@ def _plots(trained: TrainedTier, question: Question) -> dict[str, bytes]:
         "importance.png": plots.importance(names, trained.fitted.estimator.importance()),
         "reliability.png": plots.reliability(question, trained.out.forecast, rows.y),
     }
-
-
-def passed(checks: tuple[LeakCheck, ...]) -> bool:
-    """Tell whether every leak check passed."""
-    return all(check.passed for check in checks)

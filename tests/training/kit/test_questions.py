@@ -112,8 +112,8 @@ def test_volatility_rivals_are_unbiased_on_their_training_rows() -> None:
                 qlike(np.square(rival["volatility"] * by), np.maximum(train.y, FLOOR)).mean() for by in (0.97, 1, 1.03)
             ]
             assert int(np.argmin(losses)) == 1, name
-    assert list(question.baselines(train, train, np.ones(len(known)), 64)) == ["rolling_mean", "ewma", "har"]
-    assert list(question.baselines(train, train, np.ones(len(known)), 1)) == ["own_bar", "rolling_mean", "har"]
+    assert list(question.baselines(train, train, np.ones(len(known)), 64)) == ["har", "rolling_mean", "ewma"]
+    assert list(question.baselines(train, train, np.ones(len(known)), 1)) == ["own_bar", "rolling_mean"]
 
 
 def test_volatility_context_by_hand() -> None:
@@ -162,3 +162,14 @@ def test_questions_are_found_by_their_task(task: str) -> None:
     question = QUESTIONS[task]
     assert question.task.identity.name == task
     assert question.target.horizon == question.task.identity.horizon
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.03, 0.3])
+def test_platt_finds_the_slope_of_narrow_margins(spread: float) -> None:
+    """A cautious model has margins close together; the fit must not take them for none."""
+    rng = np.random.default_rng(5)
+    margin = spread * rng.standard_normal(200_000)
+    y = (rng.random(len(margin)) < 1 / (1 + np.exp(-(2.0 / spread * 0.1 * margin + 0.05)))).astype(np.float64)
+    head = platt(margin, y)
+    assert head.slope * spread == pytest.approx(0.2, abs=0.02)
+    assert head.intercept == pytest.approx(0.05, abs=0.02)

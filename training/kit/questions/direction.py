@@ -70,11 +70,13 @@ def platt(margin: FloatArray, y: FloatArray) -> DirectionHead:
     base = float(np.log(y.mean() / (1 - y.mean())))
     if np.ptp(margin) == 0:
         return DirectionHead(slope=0.0, intercept=base)
-    fitted = LogisticRegression(C=np.inf).fit(margin[:, None], y)
-    slope = float(fitted.coef_[0, 0])
+    centre, spread = float(margin.mean()), float(margin.std())
+    # Standardised, as the optimiser stops by absolute steps, and margins of a cautious model are narrow.
+    fitted = LogisticRegression(C=np.inf).fit((margin[:, None] - centre) / spread, y)
+    slope = float(fitted.coef_[0, 0]) / spread
     if slope <= 0:
         return DirectionHead(slope=0.0, intercept=base)
-    return DirectionHead(slope=slope, intercept=float(fitted.intercept_[0]))
+    return DirectionHead(slope=slope, intercept=float(fitted.intercept_[0]) - slope * centre)
 
 
 def calibration_error(probability: FloatArray, y: FloatArray) -> float:

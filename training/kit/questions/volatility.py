@@ -56,13 +56,17 @@ class VolatilityQuestion:
         return qlike(np.square(forecast["volatility"]), np.maximum(y, FLOOR))
 
     def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:
-        """Rival forecasts; each is made unbiased on the training rows, so that none loses by its level alone."""
+        """Rival forecasts; each is made unbiased on the training rows, so that none loses by its level alone.
+
+        The strongest comes first: the autoregression, or of one bar its own range, which is all that a yardstick of one
+        bar has.
+        """
         rivals: dict[str, Columns] = {}
-        naive = ("rolling_mean", "ewma") if tier > MONTH else ("own_bar", "rolling_mean")
-        for name in naive:
+        if tier > MONTH:
+            rivals["har"] = {"volatility": scale}
+        for name in ("rolling_mean", "ewma") if tier > MONTH else ("own_bar", "rolling_mean"):
             bias = np.mean(train.y / train.context[name])
             rivals[name] = {"volatility": np.sqrt(test.context[name] * bias)}
-        rivals["har"] = {"volatility": scale}
         return rivals
 
     def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:

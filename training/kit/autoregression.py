@@ -1,0 +1,71 @@
+"""A rival with memory for regime models: tomorrow's range volatility from those of the last day, week and month.
+
+Log volatility follows a heterogeneous autoregression (Corsi 2009) pooled over the symbols; the return is Gaussian with
+a standard deviation in proportion to the volatility that is predicted. It knows no states, so what a regime model gains
+on it is what states add to plain clustering of volatility.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from feature_mapper.typing import FloatArray, IntArray
+from feature_mapper.windows import windows
+
+WIDTHS: Final = (1, 5, 22)
+LONGEST: Final = max(WIDTHS)
+
+_LOG_ROOT_TAU: Final = 0.5 * float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Autoregression:
+    """A fitted rival; ``coefficients`` has shape (4,): constant, day, week, month."""
+
+    coefficients: FloatArray
+    spread: float
+    mean_return: float
+    ratio: float
+
+    def log_density(self, seen: FloatArray, at: IntArray) -> FloatArray:
+        """Return the log density that rows ``at`` give to those after them, shape (n,); ``seen`` as `observations`."""
+        predicted = _design(seen[:, 1], at) @ self.coefficients
+        coming = seen[at + 1]
+        deviation = self.ratio * np.exp(predicted)
+        return _gaussian(coming[:, 1] - predicted, np.full(len(at), self.spread)) + _gaussian(
+            coming[:, 0] - self.mean_return, deviation
+        )
+
+
+def fit_autoregression(sequences: Sequence[FloatArray]) -> Autoregression:
+    """Fit on sequences of (log return, log volatility), each of shape (n, 2); one shorter than a month is left out."""
+    long = [sequence for sequence in sequences if len(sequence) > LONGEST]
+    rows = [np.arange(LONGEST - 1, len(sequence) - 1) for sequence in long]
+    design = np.concatenate([_design(sequence[:, 1], at) for sequence, at in zip(long, rows, strict=True)])
+    coming = np.concatenate([sequence[at + 1] for sequence, at in zip(long, rows, strict=True)])
+    coefficients, *_ = np.linalg.lstsq(design, coming[:, 1], rcond=None)
+    predicted = design @ coefficients
+    mean = float(coming[:, 0].mean())
+    return Autoregression(
+        coefficients=coefficients,
+        spread=float(np.std(coming[:, 1] - predicted)),
+        mean_return=mean,
+        ratio=float(np.sqrt(np.mean(np.square((coming[:, 0] - mean) / np.exp(predicted))))),
+    )
+
+
+def _design(volatility: FloatArray, at: IntArray) -> FloatArray:
+    """Return the constant and the means of the last day, week and month up to each row, shape (n, 4)."""
+    contiguous = np.ascontiguousarray(volatility)
+    columns = [np.ones(len(at))]
+    for width in WIDTHS:
+        means = np.add.reduce(windows(contiguous, width, len(contiguous) - width + 1), axis=-1) / width
+        columns.append(means[at - width + 1])
+    return np.stack(columns, axis=1)
+
+
+def _gaussian(error: FloatArray, deviation: FloatArray) -> FloatArray:
+    density: FloatArray = -0.5 * np.square(error / deviation) - np.log(deviation) - _LOG_ROOT_TAU
+    return density
