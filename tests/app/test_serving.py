@@ -209,7 +209,7 @@ def test_each_state_of_a_model_is_told_truthfully(trained_store: Path, tmp_path:
                 entry = by_model[model]
                 assert entry["state"] == state, run
                 assert entry["version"] is None
-                assert f"training.{model}.train" in entry["reason"]
+                assert f"barcast train {model}" in entry["reason"]
                 problem = contract.problem(service.get(f"/health/models/{model}"))
                 assert problem["status"] == 503
                 assert f"found it {state}" in problem["detail"]
