@@ -62,6 +62,10 @@ def build(
     )
 
 
+_UNREADABLE: Final = frozenset({FaultKind.DATE, FaultKind.NUMBER, FaultKind.IMPOSSIBLE})
+"""Faults of which many mean that this is no file of bars. Rows without prices are not among them: series begin late."""
+
+
 class _Builder:
     """Collects the first fault of each row while the columns are read one after the other."""
 
@@ -76,7 +80,7 @@ class _Builder:
     def note(self, row: int, field: str | None, kind: FaultKind, message: str) -> None:
         label = self.columns[field].label if field in self.columns else None
         self.faults.setdefault(row, RowFault(row, self.rows.lines[row], label, kind, message))
-        if kind in {FaultKind.DATE, FaultKind.NUMBER} and len(self.faults) > MAX_FAULTY:
+        if kind in _UNREADABLE and len(self.faults) > MAX_FAULTY:
             first = min(self.faults.values(), key=lambda fault: fault.line)
             raise too_many(first.message, first.line, first.column)
 
