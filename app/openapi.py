@@ -100,7 +100,7 @@ def _of_other_types(kind: type) -> Schema:
     """Return the schema of what msgspec has none for: parsed JSON, which `models.typing` calls object at run time."""
     if kind is object:
         return {"description": "Any JSON."}
-    raise NotImplementedError
+    raise NotImplementedError  # how msgspec wants to hear that a hook does not know a type
 
 
 _AS_NAME: Final = str.maketrans({"/": "_", "-": "_", "{": "", "}": ""})
