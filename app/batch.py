@@ -16,7 +16,7 @@ from app.schemas.answers import Fault
 from app.schemas.batch import BatchAnswer, BatchModel, BatchRow, Counts
 from app.serving import Slot, skill_of
 from data.calendars import Calendar
-from data.sources.csv import RowTable, parse_rows
+from data.sources.csv import RowTable, bearable, parse_rows
 from feature_mapper.bars import Bars
 from feature_mapper.errors import BarcastError
 from feature_mapper.typing import DateArray, IntArray
@@ -27,9 +27,6 @@ SPARE_LINES: Final = 1000
 
 HOPELESS_ITEMS: Final = 100
 """A batch whose first so many items are all wrong is wrong as a whole: a report a row would cost and say a lot."""
-
-MAX_REFUSED_LINES: Final = 1000
-"""A file with more lines than this that can't be answered is refused as a whole, as by the reader if unreadable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -58,22 +55,24 @@ class Batches:
         UnreadableFile
             The file as a whole can't be read without guessing.
         ProblemError
-            Too many rows; a symbol that can't be one; no row that can be answered, or more than `MAX_REFUSED_LINES`
-            that can't; or, where the service is strict, a model is not available.
+            Too many rows; a symbol that can't be one; no row that can be answered, or more than is `bearable` that
+            can't; or, where the service is strict, a model is not available.
 
         """
         self._bound(data.count(b"\n") - SPARE_LINES)
         table = parse_rows(data, symbol=None if symbol is None else named(symbol))
         self._bound(len(table))
-        faults = {row: _at_line(table, row, fault.message) for row, fault in table.faults.items()}
+        faults = {row: fault.message for row, fault in table.faults.items()}
         groups = _groups(table, faults)
-        if not groups or len(faults) > MAX_REFUSED_LINES:
-            raise _whole([faults[row] for row in sorted(faults)], len(faults), len(table))
+        if not groups or len(faults) > bearable(len(table)):
+            first = [_at_line(table, row, faults[row]) for row in sorted(faults)[:MAX_FAULTS]]
+            raise _whole(first, len(faults), len(table))
         slots = [self._serving.slot(model) for model in models]
         rows: dict[int, BatchRow] = {}
         for group in groups:
             rows |= {row.row: row for row in self._answered(slots, group, table.line[group.at])}
-        for at, error in faults.items():
+        for at, message in faults.items():
+            error = _at_line(table, at, message)
             rows[at] = _refused(at, int(table.line[at]), table.symbol[at], error, request_id)
         return _batch(slots, [rows[at] for at in range(len(table))], table.report.describe())
 
@@ -157,15 +156,21 @@ class Batches:
         ]
 
 
-def _groups(table: RowTable, faults: dict[int, ProblemError]) -> list[Group]:
-    """Return the sound rows of each symbol by day; adds to ``faults`` the rows that no series can hold."""
+def _groups(table: RowTable, faults: dict[int, str]) -> list[Group]:
+    """Return the sound rows of each symbol by day; adds to ``faults`` the rows that no series can hold.
+
+    Gives up, and returns none, as soon as there are more faults than a file may have.
+    """
+    bound = bearable(len(table))
     by_symbol: dict[str | None, list[int]] = {}
     for row, symbol in enumerate(table.symbol):
         if row not in faults:
             try:
                 by_symbol.setdefault(None if symbol is None else named(symbol), []).append(row)
             except ProblemError as error:
-                faults[row] = _at_line(table, row, error.detail)
+                faults[row] = error.detail
+                if len(faults) > bound:
+                    return []
     groups: list[Group] = []
     for symbol, rows in by_symbol.items():
         at = np.array(rows)
@@ -173,8 +178,10 @@ def _groups(table: RowTable, faults: dict[int, ProblemError]) -> list[Group]:
             at = at[np.argsort(table.date[at], kind="stable")]
             again = np.flatnonzero(table.date[at][1:] == table.date[at][:-1]) + 1
             for row in at[again].tolist():
-                detail = f"expected each day of a symbol once, found {table.date[row]} again; take one of the lines out"
-                faults[row] = _at_line(table, row, detail)
+                found = f"found {table.date[row]} again; take one of the lines out"
+                faults[row] = f"expected each day of a symbol once, {found}"
+                if len(faults) > bound:
+                    return []
             at = np.delete(at, again)
         groups.append(Group(symbol, at, _bars(table, at, symbol)))
     return groups
@@ -231,7 +238,7 @@ def _model(slot: Slot) -> BatchModel:
 
 def _whole(refused: Sequence[ProblemError], count: int, seen: int) -> ProblemError:
     """Return the problem of a batch that is wrong as a whole, with the first of its faults."""
-    detail = f"expected rows that can be answered, found {count} of the {seen} looked at wrong; correct the first ones"
+    detail = f"expected rows that can be answered, found at least {count} of {seen} wrong; correct the first ones"
     faults = (
         fault
         for error in refused[:MAX_FAULTS]

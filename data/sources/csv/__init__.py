@@ -5,9 +5,9 @@ A file goes through small steps, one module each: `decode`, `dialect`, `header`,
 """
 
 from data.sources.csv.layouts import LAYOUTS, Layout
-from data.sources.csv.options import Options
+from data.sources.csv.options import Options, bearable
 from data.sources.csv.reader import read_csv
 from data.sources.csv.rows import RowTable, parse_rows
 from data.sources.csv.table import FaultKind, RowFault
 
-__all__ = ["LAYOUTS", "FaultKind", "Layout", "Options", "RowFault", "RowTable", "parse_rows", "read_csv"]
+__all__ = ["LAYOUTS", "FaultKind", "Layout", "Options", "RowFault", "RowTable", "bearable", "parse_rows", "read_csv"]

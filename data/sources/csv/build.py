@@ -7,8 +7,9 @@ import numpy as np
 
 from data.sources.csv.dates import DateOrder, parse_dates
 from data.sources.csv.header import Column
+from data.sources.csv.instants import Place
 from data.sources.csv.numbers import Cell, Decimal, decimal_mark, is_null, parse, parse_plain
-from data.sources.csv.options import MAX_FAULTY, Options
+from data.sources.csv.options import Options, bearable
 from data.sources.csv.table import FaultKind, RowFault, Rows, Table, too_many
 from data.sources.csv.vocabulary import NUMERIC, PRICES
 from feature_mapper.typing import BoolArray, DateArray, FloatArray
@@ -21,25 +22,29 @@ _DAILY: Final = frozenset({"d", "1d", "daily", "day"})
 
 
 def choose_decimal(rows: Rows, columns: Sequence[Column], delimiter: str, options: Options) -> Decimal:
-    """Decide the decimal mark of a file from all number columns that are read."""
-    if delimiter == "," and not rows.quoted:
-        return "."  # no cell can hold a comma
+    """Decide the decimal mark of a file from all number columns that are read.
+
+    In a comma-separated file without a comma inside quotes nothing is to decide: the comma is taken.
+    """
     indices = [column.index for column in columns if column.field in NUMERIC]
+    commas = rows.quoted and any("," in row[index] for row in rows.cells if row for index in indices)
+    if delimiter == "," and not commas:
+        return "."
 
     def cells() -> Iterator[Cell]:
         for line, row in zip(rows.lines, rows.cells, strict=True):
             for index in indices if row else ():
                 yield Cell(row[index], line)
 
-    return decimal_mark(cells(), delimiter, options.decimal)
+    return decimal_mark(cells(), options.decimal)
 
 
 def build(
     rows: Rows, columns: Sequence[Column], decimal: Decimal, vendor_order: DateOrder | None, options: Options
 ) -> Table:
     """Parse the columns of one series."""
-    builder = _Builder(rows, {column.field: column for column in columns if column.field})
-    days, form = builder.dates(vendor_order, options)
+    builder = _Builder(rows, {column.field: column for column in columns if column.field}, options)
+    days, form = builder.dates(vendor_order)
     values: dict[str, FloatArray] = {
         field: builder.numbers(field, decimal) for field in NUMERIC if field in builder.columns
     }
@@ -69,20 +74,28 @@ _UNREADABLE: Final = frozenset({FaultKind.DATE, FaultKind.NUMBER, FaultKind.IMPO
 class _Builder:
     """Collects the first fault of each row while the columns are read one after the other."""
 
-    def __init__(self, rows: Rows, columns: dict[str, Column]) -> None:
+    def __init__(self, rows: Rows, columns: dict[str, Column], options: Options) -> None:
         self.rows = rows
+        self.options = options
         self.columns = columns
         self.whole = [row for row, cells in enumerate(rows.cells) if cells]
+        self.bound = bearable(len(rows.cells))
+        self.counted = _UNREADABLE if options.gaps else _UNREADABLE | {FaultKind.MISSING}
+        self.unreadable = 0
         self.faults: dict[int, RowFault] = {}
         for row, message in rows.ragged.items():
             self.note(row, None, FaultKind.RAGGED, message)
 
     def note(self, row: int, field: str | None, kind: FaultKind, message: str) -> None:
+        if row in self.faults:
+            return
         label = self.columns[field].label if field in self.columns else None
-        self.faults.setdefault(row, RowFault(row, self.rows.lines[row], label, kind, message))
-        if kind in _UNREADABLE and len(self.faults) > MAX_FAULTY:
-            first = min(self.faults.values(), key=lambda fault: fault.line)
-            raise too_many(first.message, first.line, first.column)
+        self.faults[row] = RowFault(row, self.rows.lines[row], label, kind, message)
+        self.unreadable += kind in self.counted
+        if self.unreadable > self.bound:
+            counted = (fault for fault in self.faults.values() if fault.kind in self.counted)
+            first = min(counted, key=lambda fault: fault.line)
+            raise too_many(first.message, self.unreadable, len(self.rows.cells), first.line, first.column)
 
     def texts(self, field: str) -> list[str]:
         if field not in self.columns:
@@ -90,18 +103,17 @@ class _Builder:
         index = self.columns[field].index
         return [cells[index] if cells else "" for cells in self.rows.cells]
 
-    def dates(self, vendor_order: DateOrder | None, options: Options) -> tuple[DateArray, str]:
+    def dates(self, vendor_order: DateOrder | None) -> tuple[DateArray, str]:
         texts = self.texts("date")
         days = np.full(len(texts), np.datetime64("NaT", "D"))
         if "date" not in self.columns or not self.whole:
             return days, "none in the file"
-        parsed = parse_dates(
+        place = Place(
             [texts[row] for row in self.whole],
             [self.rows.lines[row] for row in self.whole],
             self.columns["date"].label,
-            vendor_order,
-            options,
         )
+        parsed = parse_dates(place, vendor_order, self.options, self.bound)
         days[self.whole] = parsed.days
         for position, message in parsed.faults.items():
             self.note(self.whole[position], "date", FaultKind.DATE, message)
@@ -115,7 +127,7 @@ class _Builder:
             values[self.whole] = plain
             return values
         for row, text in zip(self.whole, texts, strict=True):
-            if is_null(text):
+            if row in self.faults or is_null(text):
                 continue
             try:
                 values[row] = parse(text, decimal)
@@ -133,12 +145,13 @@ class _Builder:
 
     def check_present(self, values: dict[str, FloatArray]) -> None:
         """Note rows without all four prices."""
-        gaps = np.isnan(np.column_stack([values[field] for field in PRICES]))
-        for pattern in np.unique(gaps, axis=0):
-            lacking = [field for field, gap in zip(PRICES, pattern, strict=True) if gap]
+        gaps = np.array([np.isnan(values[field]) for field in PRICES])
+        patterns = np.left_shift(1, np.arange(len(PRICES))) @ gaps
+        for pattern in np.unique(patterns[patterns > 0]):
+            lacking = [field for bit, field in enumerate(PRICES) if pattern >> bit & 1]
             message = "no prices" if len(lacking) == len(PRICES) else f"no {' and no '.join(lacking)}"
-            for row in np.flatnonzero((gaps == pattern).all(axis=1)) if lacking else ():
-                self.note(int(row), lacking[0], FaultKind.MISSING, message)
+            for row in np.flatnonzero(patterns == pattern).tolist():
+                self.note(row, lacking[0], FaultKind.MISSING, message)
 
     def check_possible(self, values: dict[str, FloatArray]) -> tuple[int, ...]:
         """Note impossible bars, and widen low and high over `DUST`; return the lines where that was done."""
@@ -161,9 +174,8 @@ class _Builder:
             dust = np.abs(price - edge) <= DUST * np.abs(edge)
             for row in np.flatnonzero(sound & outside & ~dust):
                 rule = "at or above" if field == "high" else "at or below"
-                message = f"expected {field} {rule} open and close"
-                if len(self.faults) < MAX_FAULTY:  # numbers for as many as anybody reads
-                    message += f", found {field} {price[row]:g} with open {opened[row]:g} and close {close[row]:g}"
+                found = f"{field} {price[row]:g} with open {opened[row]:g} and close {close[row]:g}"
+                message = f"expected {field} {rule} open and close, found {found}"
                 self.note(int(row), field, FaultKind.IMPOSSIBLE, message)
             widened = sound & outside & dust
             price[widened] = edge[widened]

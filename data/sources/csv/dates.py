@@ -4,15 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Final, Literal
+from itertools import chain, islice
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from data.errors import AmbiguousFile, UnreadableFile
 from data.sources.csv.instants import SECONDS_A_DAY, Place, session_days
 from data.sources.csv.options import Options
-from feature_mapper.typing import DateArray
+from feature_mapper.typing import BoolArray, DateArray, IntArray
 
 DateOrder = Literal["DMY", "MDY"]
 
@@ -60,9 +60,10 @@ _PER_SECOND: Final = {
 }
 _TWO_DIGIT_YEAR: Final = re.compile(r"\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{2}")
 _YEARS: Final = range(1800, 2101)
-_UNIX: Final = date(1970, 1, 1).toordinal()
 NAT: Final = np.datetime64("NaT", "D")
 _Match = re.Match[str]
+_Parts = tuple[str | Any, ...]
+"""Year, month and day, as digits or as numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
@@ -74,10 +75,8 @@ class Dates:
     faults: dict[int, str]
 
 
-def parse_dates(
-    cells: Sequence[str], lines: Sequence[int], column: str, vendor_order: DateOrder | None, options: Options
-) -> Dates:
-    """Read the date column of a file.
+def parse_dates(place: Place, vendor_order: DateOrder | None, options: Options, bound: int) -> Dates:
+    """Read the date column of a file. Beyond ``bound`` faults one more is reported and the rest is left unread.
 
     The form that most rows have is the form of the file; a row of another form is at fault. Written days are taken as
     they stand, whatever the offset behind them: that is the day of the exchange. Instants (epochs, times in UTC that
@@ -91,49 +90,48 @@ def parse_dates(
         Nothing shows the order of day and month, or the session day of instants.
 
     """
+    cells, lines, column = place.cells, place.lines, place.column
     if (written := _plain_days(cells)) is not None:
         return Dates(written, "year, month, day", {})
-    matches = [_shape_of(cell) for cell in cells]
+    matches = _shapes(cells)
     counts = Counter(name for name, _ in matches if name)
     if not counts:
         raise UnreadableFile(_no_date(cells[0]), line=lines[0], column=column)
     shape = max(counts, key=lambda name: counts[name])
     first = next(row for row, (name, _) in enumerate(matches) if name == shape)
+    other = islice((row for row, (name, _) in enumerate(matches) if name != shape), bound + 1)
     faults = {
         row: (
-            _no_date(cell)
-            if name is None
-            else f"expected a date of the form of line {lines[first]}, {cells[first]!r}, found {cell[:40]!r}"
+            _no_date(cells[row])
+            if matches[row][0] is None
+            else f"expected a date of the form of line {lines[first]}, {cells[first]!r}, found {cells[row][:40]!r}"
         )
-        for row, (cell, (name, _)) in enumerate(zip(cells, matches, strict=True))
-        if name != shape
+        for row in other
     }
+    if len(faults) > bound:
+        return _collected({}, len(cells), shape, faults)
     sound = {row: match for row, (name, match) in enumerate(matches) if name == shape and match is not None}
-    place = Place(cells, lines, column)
     if shape in _PER_SECOND:
         seconds = {row: int(match["epoch"]) / _PER_SECOND[shape] for row, match in sound.items()}
-        days, how = session_days(seconds, place, options)
-        return _collected(days, len(cells), f"{shape}, {how}", faults)
+        instants_days, how = session_days(seconds, place, options)
+        return _collected(instants_days, len(cells), f"{shape}, {how}", faults)
     if shape == "year last":
         order = _order(sound, place, vendor_order, options)
         form = {"DMY": "day, month, year", "MDY": "month, day, year"}[order]
-        parts: Callable[[_Match], tuple[int, int, int]] = _day_first if order == "DMY" else _month_first
+        parts: Callable[[_Match], _Parts] = _day_first if order == "DMY" else _month_first
     else:
         form, parts = shape, (_month_named if "month name" in shape else _as_written)
-    ordinals: dict[int, int] = {}
-    for row, match in sound.items():
-        day = _ordinal(*parts(match))
-        if day is None:
-            faults[row] = (
-                f"expected a day of the calendar from {_YEARS.start} to {_YEARS.stop - 1}, found {cells[row]!r}"
-            )
-        else:
-            ordinals[row] = day
+    days, real = _days([parts(match) for match in sound.values()])
+    rows = np.fromiter(sound, dtype=np.int64, count=len(sound))
+    span = f"from {_YEARS.start} to {_YEARS.stop - 1}"
+    for row in rows[~real][: bound + 1].tolist():
+        faults[row] = f"expected a day of the calendar {span}, found {cells[row]!r}"
+    ordinals = dict(zip(rows[real].tolist(), days[real].tolist(), strict=True))
     instants = _utc_instants(sound, ordinals)
     if instants is not None:
         ordinals, how = session_days(instants, place, options)
         form = f"{form}, times in UTC, {how}"
-    elif any(match.groupdict().get("hour") for match in sound.values()):
+    elif any("hour" in match.re.groupindex and match["hour"] for match in sound.values()):
         form += ", times and offsets left aside: the written day is the exchange's"
     return _collected(ordinals, len(cells), form, faults)
 
@@ -153,6 +151,16 @@ def _plain_days(cells: Sequence[str]) -> DateArray | None:
     return days if ((years >= _YEARS.start) & (years < _YEARS.stop)).all() else None
 
 
+def _shapes(cells: Sequence[str]) -> list[tuple[str | None, _Match | None]]:
+    """Return the shape of each cell; at one look where all are of the shape of the first."""
+    name, _ = _shape_of(cells[0])
+    if name is not None:
+        same = [*map(_SHAPES[name].fullmatch, cells)]
+        if None not in same:
+            return [(name, match) for match in same]
+    return [_shape_of(cell) for cell in cells]
+
+
 def _shape_of(cell: str) -> tuple[str | None, _Match | None]:
     for name, pattern in _SHAPES.items() if cell else ():
         if match := pattern.fullmatch(cell):
@@ -168,30 +176,29 @@ def _no_date(cell: str) -> str:
     )
 
 
-def _day_first(match: _Match) -> tuple[int, int, int]:
-    return int(match["y"]), int(match["b"]), int(match["a"])
+def _day_first(match: _Match) -> _Parts:
+    return match.group("y", "b", "a")
 
 
-def _month_first(match: _Match) -> tuple[int, int, int]:
-    return int(match["y"]), int(match["a"]), int(match["b"])
+def _month_first(match: _Match) -> _Parts:
+    return match.group("y", "a", "b")
 
 
-def _as_written(match: _Match) -> tuple[int, int, int]:
-    return int(match["y"]), int(match["m"]), int(match["d"])
+def _as_written(match: _Match) -> _Parts:
+    return match.group("y", "m", "d")
 
 
-def _month_named(match: _Match) -> tuple[int, int, int]:
-    return int(match["y"]), _MONTHS.get(match["month"].lower(), 0), int(match["d"])
+def _month_named(match: _Match) -> _Parts:
+    return match["y"], _MONTHS.get(match["month"].lower(), 0), match["d"]
 
 
-def _ordinal(year: int, month: int, day: int) -> int | None:
-    """Return the days since 1970, or ``None`` if there is no such day."""
-    if year not in _YEARS:
-        return None
-    try:
-        return date(year, month, day).toordinal() - _UNIX
-    except ValueError:
-        return None
+def _days(parts: Sequence[_Parts]) -> tuple[IntArray, BoolArray]:
+    """Return the days since 1970, and whether there is such a day; where not, the number means nothing."""
+    year, month, day = np.array([*map(int, chain.from_iterable(parts))], dtype=np.int64).reshape(-1, 3).T
+    first = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = first.astype("datetime64[D]") + (day - 1)
+    real = (year >= _YEARS.start) & (year < _YEARS.stop) & (month >= 1) & (month <= 12)
+    return days.astype(np.int64), real & (day >= 1) & (days.astype("datetime64[M]") == first)
 
 
 def _order(sound: dict[int, _Match], place: Place, vendor: DateOrder | None, options: Options) -> DateOrder:

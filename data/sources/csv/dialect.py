@@ -26,7 +26,9 @@ def split(line: str, delimiter: str, number: int) -> list[str]:
         except csv.Error as error:
             raise UnreadableFile(f"expected quoted cells to close on their line, found: {error}", line=number) from None
     else:
-        cells = [cell.strip() for cell in line.split(delimiter)]
+        cells = line.split(delimiter)
+        if not line.isascii() or " " in line or "\t" in line:  # `decode` refuses the other spaces of ASCII
+            cells = [cell.strip() for cell in cells]
     if len(cells) > MAX_COLUMNS:
         message = f"expected at most {MAX_COLUMNS} columns, found {len(cells)}; keep the columns of one symbol"
         raise UnreadableFile(message, line=number)

@@ -46,12 +46,11 @@ def is_null(text: str) -> bool:
     return text.lower() in NULLS
 
 
-def decimal_mark(cells: Iterable[Cell], delimiter: str, wanted: Decimal | None) -> Decimal:
+def decimal_mark(cells: Iterable[Cell], wanted: Decimal | None) -> Decimal:
     """Decide which of point and comma is the decimal mark of a file.
 
     A cell proves it if it has both marks (the last one), one mark several times (the other one), or one mark that
     isn't followed by exactly three digits or follows more than three, or a zero (that one). ``1,234`` proves nothing.
-    In a comma-separated file without a comma inside quotes nothing is to decide: the comma is taken.
 
     Raises
     ------
@@ -63,9 +62,7 @@ def decimal_mark(cells: Iterable[Cell], delimiter: str, wanted: Decimal | None) 
     """
     proofs: dict[str, Cell] = {}
     open_cell: Cell | None = None
-    any_comma = False
     for cell in cells:
-        any_comma = any_comma or "," in cell.text
         mark = _proof(cell.text)
         if mark is None:
             continue
@@ -73,8 +70,6 @@ def decimal_mark(cells: Iterable[Cell], delimiter: str, wanted: Decimal | None) 
             open_cell = open_cell or cell
         else:
             proofs.setdefault(mark, cell)
-    if delimiter == "," and not any_comma:
-        return "."
     if wanted is not None:
         return wanted
     if {".", ","} <= proofs.keys():
@@ -96,13 +91,11 @@ def decimal_mark(cells: Iterable[Cell], delimiter: str, wanted: Decimal | None) 
 
 def _proof(text: str) -> str | None:
     """Return the mark that a cell proves to be decimal, ``?`` if it could be either, ``None`` if it has no mark."""
-    match = _MARKED.fullmatch(text)
+    match = _MARKED.fullmatch(text) if "." in text or "," in text else None
     if match is None:
         return None
     digits = match["digits"]
     points, commas = digits.count("."), digits.count(",")
-    if points == commas == 0:
-        return None
     if points and commas:
         return "." if digits.rfind(".") > digits.rfind(",") else ","
     mark, other, count = (".", ",", points) if points else (",", ".", commas)

@@ -11,7 +11,17 @@ MAX_LINE: Final = MAX_COLUMNS * 64
 """Bounds of a file. A daily file of a century has 26,000 rows; what is larger than this is no daily file."""
 
 MAX_FAULTY: Final = 1_000
-"""How many rows may be unreadable before the file is taken for no table at all; it bounds what garbage costs."""
+MIN_FAULTY: Final = 100
+"""Bounds of what may be wrong with a file before it is wrong as a whole; see `bearable`."""
+
+
+def bearable(rows: int) -> int:
+    """Return how many of so many rows may be at fault before the file is refused as a whole.
+
+    Half of them, but `MIN_FAULTY` in any case and `MAX_FAULTY` at most: beyond that nobody reads a report a row, and
+    garbage would cost more than what is worth reading.
+    """
+    return min(MAX_FAULTY, max(MIN_FAULTY, rows // 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,8 @@ class Options:
         Divide prices by this: 10000 for QuantConnect Lean's deci-cents.
     impossible : "refuse" or "drop"
         What to do with a bar that can't be (high below close, price not above 0, negative volume).
+    gaps : bool
+        Bear any number of rows without prices: series begin late. Off where each row is asked about.
     archives : bool
         Open a zip archive of one file. Off where a stranger sends the bytes: an archive of 64 KB can hold 64 MiB.
 
@@ -50,4 +62,5 @@ class Options:
     timezone: str | None = None
     price_scale: float | None = None
     impossible: Literal["refuse", "drop"] = "refuse"
+    gaps: bool = True
     archives: bool = True

@@ -69,7 +69,13 @@ def parse_rows(
 
     """
     options = Options(
-        symbol=symbol, date_order=date_order, decimal=decimal, adjusted=False, timezone=timezone, archives=False
+        symbol=symbol,
+        date_order=date_order,
+        decimal=decimal,
+        adjusted=False,
+        timezone=timezone,
+        gaps=False,
+        archives=False,
     )
     sheet = open_sheet(data, options)
     wide = pick(symbols_of(sheet.columns), symbol)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from data.errors import UnreadableFile
 from data.sources.csv.dialect import split
-from data.sources.csv.options import MAX_FAULTY
+from data.sources.csv.options import bearable
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 
 
@@ -82,14 +82,16 @@ class Table:
     dusty: tuple[int, ...]
 
 
-def too_many(message: str, line: int, column: str | None = None) -> UnreadableFile:
-    """Return the refusal of a file with more than `MAX_FAULTY` unreadable rows, of which this is the first."""
-    return UnreadableFile(f"{message} (and more than {MAX_FAULTY} rows like it: no table)", line=line, column=column)
+def too_many(message: str, found: int, rows: int, line: int, column: str | None = None) -> UnreadableFile:
+    """Return the refusal of a file with more unreadable rows than is `bearable`, of which this is the first."""
+    cause = f"{message} (and so {found - 1} more, at least, of {rows} rows that can't be read: no table)"
+    return UnreadableFile(cause, line=line, column=column)
 
 
 def split_rows(lines: Sequence[str], first: int, delimiter: str, width: int) -> Rows:
     """Split the lines from ``first`` (one-based) on; blank ones are skipped, ragged and badly quoted ones noted."""
     rows = Rows([], [], {}, quoted=any('"' in line for line in lines[first - 1 :]))
+    bound = bearable(len(lines) - first + 1)
     for number in range(first, len(lines) + 1):
         line = lines[number - 1]
         if not line or line.isspace():
@@ -105,9 +107,9 @@ def split_rows(lines: Sequence[str], first: int, delimiter: str, width: int) -> 
                 "quote numbers that hold the delimiter, and end no row with a delimiter that the header lacks"
             )
             cells = []
-        if len(rows.ragged) > MAX_FAULTY:
-            first_ragged = min(rows.ragged)
-            raise too_many(rows.ragged[first_ragged], rows.lines[first_ragged])
         rows.lines.append(number)
         rows.cells.append(cells)
+        if len(rows.ragged) > bound:
+            worst = min(rows.ragged)
+            raise too_many(rows.ragged[worst], len(rows.ragged), len(lines) - first + 1, rows.lines[worst])
     return rows

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from data.errors import AmbiguousFile, UnreadableFile
-from data.sources.csv import FaultKind, parse_rows, read_csv
+from data.sources.csv import FaultKind, bearable, parse_rows, read_csv
 from tests.data.sources.csv.writers import Row, plain, series
 
 MIXED = b"""symbol,date,open,high,low,close,volume
@@ -82,14 +82,36 @@ def test_a_batch_opens_no_archive() -> None:
         parse_rows((Path(__file__).parents[2] / "corpus" / "lean_trades.zip").read_bytes())
 
 
-def test_garbage_is_refused_before_it_costs_much() -> None:
-    """More than a thousand unreadable rows are no table."""
-    data = b"open,high,low,close\n" + b"1,2,1,x\n" * 1_500
+GARBAGE = {
+    "a number": b"2024-01-02,1,2,1,x\n",
+    "a date": b"someday,1,2,1,1\n",
+    "a day that is none": b"2024-02-30,1,2,1,1\n",
+    "an impossible bar": b"2024-01-02,1,0,9,1\n",
+    "no prices": b"2024-01-02,,,,\n",
+    "a cell too few": b"2024-01-02,1,2,1\n",
+}
 
-    with pytest.raises(UnreadableFile, match="more than 1000 rows") as caught:
-        parse_rows(data)
+
+@pytest.mark.parametrize("line", GARBAGE.values(), ids=GARBAGE)
+@pytest.mark.parametrize(("rows", "borne"), [(120, 100), (150, 100), (900, 450), (9_000, 1_000)])
+def test_a_file_is_refused_when_more_than_half_of_it_is_wrong(line: bytes, rows: int, borne: int) -> None:
+    """Half may be, but always a hundred, and a thousand at most; the refusal names the first line and how many."""
+    head, sound = b"date,open,high,low,close\n", b"2024-01-03,1,2,1,1\n"
+
+    assert bearable(rows) == borne
+    assert len(parse_rows(head + line * borne + sound * (rows - borne + 1)).faults) == borne
+    with pytest.raises(UnreadableFile, match=f"so {borne} more, at least, of {rows + 1} rows") as caught:
+        parse_rows(head + line * (borne + 1) + sound * (rows - borne))
     assert caught.value.line == 2
-    assert len(parse_rows(b"open,high,low,close\n" + b"1,2,1,x\n" * 999).faults) == 999
+
+
+def test_a_series_may_begin_late() -> None:
+    """A file read for its bars bears any number of rows without prices; their number is in the report."""
+    data = b"date,open,high,low,close\n" + b"2024-01-02,,,,\n" * 2_000 + b"2024-01-03,1,2,1,1\n"
+
+    assert len(read_csv(data).only()) == 1
+    with pytest.raises(UnreadableFile, match="no prices"):
+        parse_rows(data)
 
 
 @settings(max_examples=20)
