@@ -4,7 +4,7 @@
 
     ArtifactError
     ├── ArtifactMissing        nothing by that name can be served: no such model, or no champion yet
-    │   └── VersionUnknown     the model is there, that version is not (or has not arrived whole)
+    │   └── VersionUnknown     the model is there, that version is not
     ├── ArtifactQuarantined    the version failed earlier and stays refused until it is released
     ├── ArtifactUnsound        the version itself is at fault: it is quarantined
     │   ├── ManifestInvalid        manifest.json can't be read, or contradicts the place it lies in
@@ -41,7 +41,7 @@ class ArtifactMissing(ArtifactError):
 
 
 class VersionUnknown(ArtifactMissing):
-    """The model is there and that version is not, or has not arrived whole."""
+    """The model is there and that version is not."""
 
     slug = "version-unknown"
 

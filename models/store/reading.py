@@ -59,7 +59,7 @@ def read_manifest(folder: Path, anchor: str, limits: Limits) -> Manifest:
     Raises
     ------
     VersionUnknown
-        No such folder, or no manifest in it: nothing has arrived there, or not all of it has.
+        No such folder.
     FilesMismatch, HashMismatch, ManifestInvalid
         As `read_artifact`.
 
@@ -80,9 +80,9 @@ def read_artifact(folder: Path, anchor: str, limits: Limits, named: tuple[str, s
     Raises
     ------
     VersionUnknown
-        No such folder, or no manifest in it.
+        No such folder.
     FilesMismatch
-        A file is missing, extra, a link, not a plain file, or not of its stated size.
+        A file, the manifest among them, is missing, extra, a link, not a plain file, or not of its stated size.
     HashMismatch
         The manifest or a file has other bytes than when it was published.
     ManifestInvalid
@@ -166,8 +166,9 @@ def _manifest(
     try:
         status = os.stat(MANIFEST_NAME, dir_fd=folder_fd, follow_symlinks=False)
     except FileNotFoundError as error:
-        message = f"expected {folder / MANIFEST_NAME}, found none; wait until the copy is complete, or publish again"
-        raise VersionUnknown(message) from error
+        # A folder gets its name when it is whole, so this one has lost its manifest, or was copied in file by file.
+        message = f"expected {folder / MANIFEST_NAME}, found none; restore the folder as a whole, or publish again"
+        raise FilesMismatch(message) from error
     _check_plain(status, folder / MANIFEST_NAME)
     if status.st_size > limits.manifest_bytes:
         message = f"{folder / MANIFEST_NAME}: expected at most {limits.manifest_bytes} bytes, found {status.st_size}"

@@ -161,7 +161,7 @@ class ArtifactStore:
         Raises
         ------
         ArtifactMissing, VersionUnknown
-            There is no such model, champion or version, or it has not arrived whole.
+            There is no such model, champion or version.
         ArtifactQuarantined
             It failed earlier.
         FilesMismatch, HashMismatch, ManifestInvalid

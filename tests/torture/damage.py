@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.manifest import MANIFEST_NAME, Draft
+from models.manifest import Draft
 from models.store import ArtifactStore
 
 BAD = "v000002"
@@ -113,10 +113,9 @@ def swap(patient: Patient, name: str, chance: random.Random) -> None:
     _overwrite(patient.folder / other, patient.sound[name])
 
 
-def lose(patient: Patient, name: str, chance: random.Random) -> None:
-    """Remove a file; without a manifest a version has not arrived yet, which is another matter."""
-    gone = name if name != MANIFEST_NAME else chance.choice(patient.weights)
-    (patient.folder / gone).unlink()
+def lose(patient: Patient, name: str, _chance: random.Random) -> None:
+    """Remove a file."""
+    (patient.folder / name).unlink()
 
 
 def add(patient: Patient, name: str, chance: random.Random) -> None:

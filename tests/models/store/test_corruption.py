@@ -273,16 +273,32 @@ def test_flipped_bit_of_the_ledger_is_the_stores_fault(
 
 
 @pytest.mark.parametrize("version", [None, GOOD])
-def test_version_that_has_not_arrived_whole_is_not_there_yet(sound: Path, tmp_path: Path, version: str | None) -> None:
-    """A folder without its manifest is unknown, not bad: once the copy is complete it is read."""
+def test_version_that_lost_its_manifest_is_quarantined(sound: Path, tmp_path: Path, version: str | None) -> None:
+    """A folder gets its name when whole: one without a manifest is damaged. Restored and released it loads."""
     root = tmp_path / "store"
     shutil.copytree(sound, root)
     manifest = root / MODEL / GOOD / MANIFEST_NAME
     manifest.rename(tmp_path / "later")
     store, recorder = ArtifactStore(root), Recorder()
-    with pytest.raises(VersionUnknown, match="until the copy is complete"):
+    with pytest.raises(FilesMismatch, match="restore the folder as a whole"):
         store.load(MODEL, version, recorder.build, recorder.prove)
+    assert (root / MODEL / f"{GOOD}.quarantined").exists()
+    assert store.history(MODEL)[-1].why.startswith("files-mismatch: expected")
     (tmp_path / "later").rename(manifest)
+    store.release(MODEL, GOOD, why="restored")
+    assert store.load(MODEL, version, recorder.build, recorder.prove).version == GOOD
+
+
+@pytest.mark.parametrize("version", [None, GOOD])
+def test_version_whose_folder_is_gone_is_not_there(sound: Path, tmp_path: Path, version: str | None) -> None:
+    """There is nothing to quarantine; once the folder is back it is read."""
+    root = tmp_path / "store"
+    shutil.copytree(sound, root)
+    (root / MODEL / GOOD).rename(tmp_path / "later")
+    store, recorder = ArtifactStore(root), Recorder()
+    with pytest.raises(VersionUnknown):
+        store.load(MODEL, version, recorder.build, recorder.prove)
+    (tmp_path / "later").rename(root / MODEL / GOOD)
     assert store.load(MODEL, version, recorder.build, recorder.prove).version == GOOD
 
 
