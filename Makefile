@@ -11,6 +11,7 @@ PACKAGES := app data feature_mapper flows models training
 # its target is up to date and a start costs nothing.
 stamp = $(VENV)/.$(1)-$(firstword $(shell (pwd; cat pyproject.toml requirements/$(1).txt) | cksum))
 TRAINING := $(call stamp,training)
+LIFECYCLE := $(call stamp,lifecycle)
 DEV := $(call stamp,dev)
 
 # LightGBM's wheel expects the system's OpenMP runtime. Where there is none (slim images), the one that scikit-learn
@@ -66,7 +67,8 @@ COMPILE := ../$(UV) pip compile --quiet --python-version 3.11 --python-platform 
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 
 lock: $(DEV) ## Solve requirements/*.in again; UPGRADE=1 also takes newer versions
-	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) serving.in training.in dev.in --output-file dev.txt
+	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) serving.in training.in lifecycle.in dev.in --output-file dev.txt
+	cd requirements && $(COMPILE) --constraint dev.txt serving.in training.in lifecycle.in --output-file lifecycle.txt
 	cd requirements && $(COMPILE) --constraint dev.txt serving.in training.in --output-file training.txt
 	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) bootstrap.in --output-file bootstrap.txt
 	cd requirements && $(COMPILE) --constraint dev.txt serving.in --output-file serving.txt
@@ -78,7 +80,7 @@ clean: ## Remove the environment and caches; trained models and downloaded data 
 # An environment is whole or it is made again from nothing: .whole is absent while anything is put into it.
 define install
 	@test -e $(VENV)/.whole || { $(create); }
-	@rm -f $(VENV)/.whole $(VENV)/.training-* $(VENV)/.dev-*
+	@rm -f $(VENV)/.whole $(VENV)/.training-* $(VENV)/.lifecycle-* $(VENV)/.dev-*
 	@echo "Installing $$(grep -c == requirements/$(1).txt) packages from requirements/$(1).txt (about half a minute)"
 	@$(PIP) install --require-hashes --requirement requirements/bootstrap.txt && \
 	    $(UV) pip install --quiet --python $(PY) --compile-bytecode --require-hashes --requirement requirements/$(1).txt || \
@@ -111,10 +113,14 @@ ifdef SETUP
 $(TRAINING):
 	$(call install,training)
 
+$(LIFECYCLE):
+	$(call install,lifecycle)
+	@touch $(TRAINING)
+
 $(DEV):
 	$(call install,dev)
-	@touch $(TRAINING)
+	@touch $(TRAINING) $(LIFECYCLE)
 else
-$(TRAINING) $(DEV):
+$(TRAINING) $(LIFECYCLE) $(DEV):
 	@$(if $(shell command -v flock),flock .venv.lock) $(MAKE) --no-print-directory SETUP=1 $@
 endif

@@ -1,5 +1,6 @@
 """What the code imports, what requirements/*.in ask for and what requirements/*.txt lock are the same story."""
 
+import itertools
 import re
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -12,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tests.architecture import Module, modules, third_parties
 
 ROOT = Path(__file__).parents[1]
-SETS = ("serving", "training", "dev")
+SETS = ("serving", "training", "lifecycle", "dev")
 SERVING_PACKAGES = {"app", "data", "feature_mapper", "models"}
 
 NOT_IMPORTED = {
@@ -70,11 +71,11 @@ def _test_modules() -> list[Module]:
 
 @pytest.mark.parametrize("module", modules(ROOT), ids=lambda module: module.name)
 def test_an_import_is_asked_for(module: Module) -> None:
-    """What a module imports on load is in its set; what a function of it imports may also be for training."""
+    """What a module imports on load is in its set; what a function of it imports may also be for the life cycle."""
     on_load = "serving" if module.package in SERVING_PACKAGES else "training"
 
     assert _unnamed(third_parties(module, on_load_only=True), _up_to(on_load)) == set()
-    assert _unnamed(third_parties(module), _up_to("training")) == set()
+    assert _unnamed(third_parties(module), _up_to("lifecycle")) == set()
 
 
 def test_an_import_of_a_test_is_asked_for() -> None:
@@ -115,9 +116,11 @@ def test_a_lock_answers_what_is_asked(name: str) -> None:
 
 def test_a_smaller_lock_is_part_of_the_larger() -> None:
     """What is tested is what is served: the same versions with the same hashes in all sets."""
-    assert _locked("serving").items() <= _locked("training").items() <= _locked("dev").items()
+    locked = [_locked(name).items() for name in SETS]
+    assert all(smaller <= larger for smaller, larger in itertools.pairwise(locked))
 
 
 def test_the_service_is_lean() -> None:
     """The serving set leaves out what only training or checking needs."""
     assert {"prophet", "hmmlearn", "matplotlib", "pytest"}.isdisjoint(_locked("serving"))
+    assert {"prefect", "mlflow", "optuna", "pandera", "yfinance"}.isdisjoint(_locked("training"))
