@@ -14,7 +14,7 @@ from models import strict_json
 from models.errors import ManifestInvalid
 from models.typing import JsonObject
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Number of the manifest's schema; a reader refuses every other number.
 
 To change the schema: raise the number, keep the structs of the old number in ``models/manifest_v<old>.py`` with a
@@ -114,11 +114,86 @@ class LeakCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detail: str
 
 
-class GateVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether the promotion gate let the version through, and why."""
+class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A version against a rival on the same out-of-sample rows of one tier.
+
+    Attributes
+    ----------
+    rival : str
+        A version of the same model, or the name of the naive baseline.
+    metric : str
+        What the loss is that `gain` is measured in.
+    n, days : int
+        Rows that both forecast, and days that they lie on.
+    gain : float
+        The rival's mean loss less the version's: above 0, the version is better. In shares of the rival's mean loss
+        where the metric is a skill, in units of the loss otherwise.
+    interval : tuple of float
+        Of the gain, two-sided, so that each end holds at the verdict's level divided by the number of tiers.
+    verdict : str
+        ``better``, ``not worse`` or ``worse``, or ``the same`` where every loss is equal.
+
+    """
+
+    tier: Positive
+    rival: str
+    metric: str
+    n: Count
+    days: Count
+    gain: float
+    interval: tuple[float, float]
+    verdict: str
+
+
+class GateVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whether the promotion gate let the version through, and why.
+
+    Attributes
+    ----------
+    promoted : bool
+        Whether it may serve.
+    reason : str
+        One sentence with the figures that decided.
+    label : str
+        What the version may be called: ``better than naive`` or ``no measurable skill``.
+    level : float
+        Chance of an error of the first kind over all tiers together.
+    margin : float
+        Gain against the naive baseline below whose negative nothing is promoted.
+    champion : str or None
+        The version that served when the gate looked; None: there was none.
+    comparisons : tuple of Comparison
+        Against the naive baseline, then against the champion.
+
+    """
 
     promoted: bool
     reason: str
+    label: str
+    level: float
+    margin: float
+    champion: Version | None
+    comparisons: tuple[Comparison, ...]
+
+
+def without_figures(*, promoted: bool, reason: str) -> GateVerdict:
+    """Return a verdict that nothing was measured for."""
+    return GateVerdict(
+        promoted=promoted, reason=reason, label="not recorded", level=0.0, margin=0.0, champion=None, comparisons=()
+    )
+
+
+class Lineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where a configuration came from: an experiment file, a study and its trial, the version that it started from."""
+
+    experiment: str | None
+    study: str | None
+    trial: Count | None
+    parent: Version | None
+
+
+NO_LINEAGE = Lineage(experiment=None, study=None, trial=None, parent=None)
+"""Of a version that was trained as its folder declares."""
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,6 +221,10 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         Training rows, all symbols together.
     data_fingerprint : str
         SHA-256 over the training bars.
+    config : JSON object
+        The whole configuration that the version was trained by, resolved; empty where none was recorded.
+    lineage : Lineage
+        Where that configuration came from.
 
     """
 
@@ -166,6 +245,8 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     tiers: Annotated[tuple[TierManifest, ...], msgspec.Meta(min_length=1)]
     checks: tuple[LeakCheck, ...]
     gate: GateVerdict
+    config: JsonObject
+    lineage: Lineage
 
     def published(self, version: str, files: tuple[FileEntry, ...]) -> "Manifest":
         """Return the manifest that this draft becomes under a version, with its files."""
@@ -206,6 +287,8 @@ def encode(manifest: Draft) -> bytes:
 def decode(data: bytes) -> Manifest:
     """Read a manifest strictly: unknown fields, wrong types and other protocols are refused.
 
+    Manifests of earlier protocols are turned into today's.
+
     Raises
     ------
     ManifestInvalid
@@ -214,6 +297,10 @@ def decode(data: bytes) -> Manifest:
     """
     try:
         numbered = msgspec.json.decode(data, type=_Numbered)
+        if numbered.protocol == 1:
+            from models import manifest_v1
+
+            return manifest_v1.decode(data)
         _check_protocol(numbered.protocol)
         return msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from models.errors import (
     ArtifactMissing,
     ArtifactQuarantined,
     ArtifactUnsound,
+    ChampionChanged,
     StoreBusy,
     StoreError,
     StoreUnreadable,
@@ -239,8 +242,11 @@ class ArtifactStore:
         with writing.transaction(place, self._writer) as t:
             return writing.publish(t, draft, files, why, self._limits)
 
-    def promote(self, model: str, version: str, *, why: str) -> Entry:
+    def promote(self, model: str, version: str, *, why: str, instead_of: str | UnsetType | None = UNSET) -> Entry:
         """Let a version serve, after proving its bytes; return the ledger's line. Again: the line that is in force.
+
+        ``instead_of`` names the version that the caller believes to serve (None: none); if another one does, nothing
+        changes. Without it, whatever serves is replaced.
 
         Raises
         ------
@@ -248,6 +254,8 @@ class ArtifactStore:
             It can't serve.
         ArtifactUnsound
             It is not what was published, and is quarantined from now on.
+        ChampionChanged
+            Another version serves than ``instead_of``.
         StoreBusy, StoreWriteFailed, LedgerInvalid
             The version that served before still does.
 
@@ -256,9 +264,11 @@ class ArtifactStore:
         publication = self._sound(place, version)
         with writing.transaction(place, self._writer) as t:
             self._refuse_quarantined(place, version)
+            place.publication(version)  # it may have been removed since it was proven
             current = place.current()
             if current is not None and current.version == version:
                 return current
+            _refuse_other(place, current, instead_of)
             return writing.swap_current(t, publication, "promote", why)
 
     def rollback(self, model: str, *, why: str) -> Entry:
@@ -366,6 +376,14 @@ class ArtifactStore:
         else:
             state = "archived" if entry.version in served else "candidate"
         return VersionInfo(entry.version, state, entry.when, entry.why, refused.why if refused else None)
+
+
+def _refuse_other(place: Shelf, current: Entry | None, expected: str | UnsetType | None) -> None:
+    """Refuse to replace another version than the expected one."""
+    found = None if current is None else current.version
+    if not isinstance(expected, UnsetType) and expected != found:
+        message = f"{place.model}: expected {expected or 'no version'} to serve, found {found or 'none'}"
+        raise ChampionChanged(f"{message}; judge the candidate against that one and try again")
 
 
 @contextmanager

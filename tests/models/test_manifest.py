@@ -4,6 +4,7 @@ import copy
 import datetime as dt
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import ManifestInvalid
-from models.manifest import PROTOCOL, Draft, Manifest, Score, TierManifest, decode, encode
+from models.manifest import NO_LINEAGE, PROTOCOL, Draft, Manifest, Score, TierManifest, decode, encode
 from models.store.reading import file_entry
 from tests.models.store.toys import draft, files
 
@@ -141,3 +142,18 @@ def test_draft_becomes_a_manifest_by_version_and_files_alone() -> None:
         assert getattr(MANIFEST, field) == getattr(draft(), field)
     assert {*Manifest.__struct_fields__} - {*Draft.__struct_fields__} == {"version", "files"}
     assert isinstance(MANIFEST.tiers[0], TierManifest)
+
+
+def test_manifest_of_the_first_protocol_is_read() -> None:
+    """As today's, with nothing recorded where nothing was; written again, it is of today's protocol."""
+    data = (Path(__file__).parent / "protocols" / "manifest_1.json").read_bytes()
+    manifest = decode(data)
+    assert json.loads(data)["protocol"] == 1
+    assert manifest.protocol == PROTOCOL
+    assert (manifest.model, manifest.version, manifest.seed) == ("hmm_regime", "v000001", 20130301)
+    assert manifest.gate.promoted
+    assert (manifest.gate.label, manifest.gate.comparisons) == ("not recorded", ())
+    assert (manifest.config, manifest.lineage) == ({}, NO_LINEAGE)
+    assert decode(encode(manifest)) == manifest
+    with pytest.raises(ManifestInvalid, match="rowz"):
+        decode(data.replace(b'"rows"', b'"rowz"'))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from feature_mapper.bars import Bars
-from models.manifest import GateVerdict
+from models.manifest import without_figures
 from models.store import Artifact
 from models.tasks.registry import task_of
 from tests.training.kit.support import FAST, market, markets
@@ -34,7 +34,7 @@ def artifact_of(model: str) -> Artifact:
     """Return the artifact of a model, its weights as training dumped them; trained once a test process."""
     spec, series, task = SPECS[model], markets(SESSIONS), task_of(model).identity.name
     outcome = trainer_of(task)(model, spec, series, Progress(model, 0, stream=io.StringIO()))
-    draft = draft_of(model, task, spec, series, outcome, GateVerdict(promoted=True, reason="a test"))
+    draft = draft_of(model, task, spec, series, outcome, without_figures(promoted=True, reason="a test"))
     return Artifact(manifest=draft.published("v000001", ()), files=dict(outcome.weights))
 
 

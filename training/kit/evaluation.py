@@ -8,6 +8,7 @@ import numpy as np
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.manifest import Score
 from models.typing import Json, JsonObject
+from training.kit.losses import TierLosses
 from training.kit.panel import Panel
 from training.kit.questions.base import Question
 from training.kit.scores import skill
@@ -29,6 +30,23 @@ def scores(panel: Panel, out: OutOfFold, question: Question) -> tuple[Score, ...
         metric = f"{question.metric}_all_features"
         result.append(skill(metric, full, rivals[naive], rows.date, against=naive, seed=SEED))
     return tuple(result)
+
+
+def losses(panel: Panel, out: OutOfFold, question: Question) -> TierLosses:
+    """Return the losses of every scored row, for comparisons with other versions."""
+    rows = scored_rows(panel, out)
+    naive = next(iter(out.rivals))
+    return TierLosses(
+        tier=panel.tier,
+        metric=question.metric,
+        baseline=naive,
+        relative=True,
+        symbol=rows.symbol,
+        date=rows.date,
+        outcome=rows.y,
+        model=question.loss(out.forecast, rows.y),
+        naive=question.loss(out.rivals[naive], rows.y),
+    )
 
 
 def report(panel: Panel, out: OutOfFold, question: Question, symbols: tuple[str, ...]) -> JsonObject:

@@ -21,6 +21,7 @@ from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import verdict
 from training.kit.evaluation import SEED, by_symbol, by_year
+from training.kit.losses import Losses, TierLosses
 from training.kit.outcome import Outcome
 from training.kit.panel import dated
 from training.kit.paths import (
@@ -66,6 +67,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
         tiers=tuple(_manifest(tier, origins, series, spec, options) for tier in spec.tiers),
         weights=weights,
         target=Target(name="close_path", definition=f"close[t+h], h = 1 to {longest} sessions", horizon=longest),
+        losses=Losses(tuple(series), tuple(_tier_losses(tier, origins) for tier in spec.tiers)),
         evaluation={
             "options": msgspec.to_builtins(options),
             "changepoint_prior_scale": {"chosen": origins.chosen, "at_origins": origins.choices},
@@ -114,6 +116,23 @@ def comparison(origins: Origins, tier: int) -> list[Json]:
             }
         )
     return rows
+
+
+def _tier_losses(tier: int, origins: Origins) -> TierLosses:
+    """Return the losses at the horizon that answers quote; the path, and so they, are the same for all tiers."""
+    own, naive = _losses(origins, SHOWN[0])
+    scored = origins.scored
+    return TierLosses(
+        tier=tier,
+        metric=f"mae_skill_{SHOWN[0]}",
+        baseline=BASELINE,
+        relative=True,
+        symbol=scored.symbol,
+        date=scored.date,
+        outcome=scored.naive[:, HORIZONS.index(SHOWN[0])],
+        model=own,
+        naive=naive,
+    )
 
 
 def _losses(origins: Origins, horizon: int) -> tuple[FloatArray, FloatArray]:

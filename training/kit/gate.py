@@ -1,49 +1,199 @@
-"""The gate between a candidate and service."""
+"""The gate between a candidate and service: the same out-of-sample rows, paired, at a stated level.
+
+A candidate may serve if no leak check failed, if it is not worse than its naive baseline beyond `MARGIN`, and if it is
+not worse than the champion on the rows that both forecast. A candidate without measurable skill replaces no champion
+that has some. Differences are judged by a circular block bootstrap of days, at `LEVEL` over all tiers together
+(Bonferroni): each tier alone is judged at `LEVEL` divided by their number.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
 
 from models.errors import ArtifactMissing, ArtifactQuarantined, ArtifactUnsound
-from models.manifest import GateVerdict, Manifest, Score
-from models.store import ArtifactStore
+from models.manifest import Comparison, GateVerdict, LeakCheck, Score, Target
+from models.store import Artifact, ArtifactStore
+from training.kit.losses import LOSSES_NAME, Common, Losses, LossesInvalid, TierLosses, common
 from training.kit.outcome import Outcome
+from training.kit.scores import BLOCK, DailySums
+
+LEVEL: Final = 0.05
+"""Chance that a candidate as good as its rival is called better, or worse, in any tier."""
+
+MARGIN: Final = 0.01
+"""By how much a candidate may measurably fall short of its naive baseline: a share of the baseline's loss where the
+score is a skill, nats where it is a gain in log density."""
+
+LEAST_DAYS: Final = 2 * BLOCK
+"""Days in common below which a bootstrap of blocks says nothing."""
+
+SKILLED: Final = "better than naive"
+UNSKILLED: Final = "no measurable skill"
+
+YES, NO = "yes", "no"
+
+_SEED: Final = 11
 
 
-def judge(model: str, outcome: Outcome, store: ArtifactStore) -> GateVerdict:
-    """Decide whether a candidate may serve.
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the gate looks at, whether or not it is published yet. ``last`` is the last day of training."""
 
-    It may not if a leak check failed. It may if nothing sound serves yet, whatever its skill, as every answer states
-    it. Against a champion that was trained for the same target and judged by the same scores it must not be clearly
-    worse: in every tier that both have, its headline skill must reach the lower end of the champion's interval.
+    name: str
+    checks: tuple[LeakCheck, ...]
+    target: Target
+    losses: Losses
+    last: dt.date
+
+
+def of_outcome(model: str, outcome: Outcome) -> Candidate:
+    """Return a candidate that was just trained, with its losses as its artifact will hold them."""
+    return Candidate(model, outcome.checks, outcome.target, Losses.load(outcome.losses.dump()), outcome.last)
+
+
+def of_artifact(artifact: Artifact) -> Candidate | None:
+    """Return a published version as a candidate; None if it kept no losses that can be read."""
+    manifest = artifact.manifest
+    try:
+        losses = Losses.load(artifact.files[LOSSES_NAME])
+    except (KeyError, LossesInvalid):
+        return None
+    return Candidate(manifest.version, manifest.checks, manifest.target, losses, manifest.last_date)
+
+
+def judge(candidate: Candidate, model: str, store: ArtifactStore) -> GateVerdict:
+    """Decide whether a candidate may serve in the place of what serves now.
 
     Raises
     ------
     StoreError
         Whether there is a champion could not be found out, so none may be replaced.
+
     """
-    failed = [check.name for check in outcome.checks if not check.passed]
-    if failed:
-        return GateVerdict(promoted=False, reason=f"leak checks failed: {', '.join(failed)}")
+    naive = tuple(_against_naive(candidate.losses))
+    label = SKILLED if naive[-1].verdict == "better" else UNSKILLED
     champion = _champion(model, store)
-    if champion is None:
-        return GateVerdict(promoted=True, reason="first sound version")
-    if champion.target != outcome.target:
-        return GateVerdict(promoted=True, reason=f"new target {outcome.target.name}; {champion.version} had another")
-    before = {tier.tier: headline(tier.scores) for tier in champion.tiers}
-    reasons: list[str] = []
-    for tier in outcome.tiers:
-        new, old = headline(tier.scores), before.get(tier.tier)
-        if old is None:
-            continue
-        if (old.metric, old.baseline) != (new.metric, new.baseline):
-            words = f"judged by {new.metric} against {new.baseline}"
-            return GateVerdict(
-                promoted=True, reason=f"{words}; {champion.version} by {old.metric} against {old.baseline}"
-            )
-        floor = old.value if old.ci95 is None else old.ci95[0]
-        figures = f"{new.metric} {new.value:.4f} against {old.value:.4f} of {champion.version}"
-        words = f"tier {tier.tier}: {figures} (at least {floor:.4f} wanted)"
-        if new.value < floor:
-            return GateVerdict(promoted=False, reason=words)
-        reasons.append(words)
-    return GateVerdict(promoted=True, reason=reasons[-1] if reasons else "no tier in common with the champion")
+    version = None if champion is None else champion.manifest.version
+
+    def verdict(answer: str, reason: str, against: Sequence[Comparison] = ()) -> GateVerdict:
+        return GateVerdict(
+            promoted=answer == YES,
+            reason=reason,
+            label=label,
+            level=LEVEL,
+            margin=MARGIN,
+            champion=version,
+            comparisons=(*naive, *against),
+        )
+
+    if failed := [check.name for check in candidate.checks if not check.passed]:
+        return verdict(NO, f"leak checks failed: {', '.join(failed)}")
+    worst = min(naive, key=lambda comparison: comparison.gain)
+    if worst.verdict == "worse" and worst.gain < -MARGIN:
+        return verdict(NO, f"worse than its naive baseline by more than {MARGIN:g}: {_said(worst)}")
+    if champion is None or version is None:
+        return verdict(YES, f"first sound version, {label}: {_said(naive[-1])}")
+    if champion.manifest.target != candidate.target:
+        return verdict(YES, f"new target {candidate.target.name}; {version} had another")
+    incumbent = of_artifact(champion)
+    if incumbent is None:
+        return verdict(YES, f"{version} kept no losses to compare with; {label}: {_said(naive[-1])}")
+    against = tuple(_against_champion(candidate, incumbent))
+    return verdict(*_compared(candidate, incumbent, label, against), against)
+
+
+def _compared(
+    candidate: Candidate, incumbent: Candidate, label: str, against: tuple[Comparison, ...]
+) -> tuple[str, str]:
+    """Decide between two versions of one question."""
+    name = incumbent.name
+    metrics = {(tier.metric, tier.baseline) for tier in candidate.losses.tiers}
+    if metrics.isdisjoint((tier.metric, tier.baseline) for tier in incumbent.losses.tiers):
+        return YES, f"judged by another score than {name}; {label}"
+    if objection := next(_objections(candidate, incumbent, label, against), None):
+        return NO, objection
+    if better := [comparison for comparison in against if comparison.verdict == "better"]:
+        return YES, f"better than {name}: {_said(max(better, key=lambda comparison: comparison.gain))}"
+    return YES, f"not worse than {name}: {_said(min(against, key=lambda comparison: comparison.gain))}"
+
+
+def _objections(
+    candidate: Candidate, incumbent: Candidate, label: str, against: tuple[Comparison, ...]
+) -> Iterator[str]:
+    """Say what speaks against a candidate, the weightiest first."""
+    name = incumbent.name
+    if not against:
+        hint = "train it on the champion's symbols too, or promote it by hand"
+        yield f"expected {LEAST_DAYS} days that {name} forecast as well, found fewer; {hint}"
+        return
+    if worse := [comparison for comparison in against if comparison.verdict == "worse"]:
+        yield f"worse than {name}: {_said(min(worse, key=lambda comparison: comparison.gain))}"
+    if label == UNSKILLED and _label(incumbent.losses) == SKILLED:
+        yield f"{name} is better than naive, and this is not measurably so: {_said(against[-1])}"
+    if all(comparison.verdict == "the same" for comparison in against) and candidate.last <= incumbent.last:
+        yield f"the same as {name} on all {against[-1].n:,} rows, and knows no later day"
+
+
+def _against_naive(losses: Losses) -> list[Comparison]:
+    return [
+        _comparison(tier, tier.baseline, Common(tier.date, tier.model, tier.naive), len(losses.tiers))
+        for tier in losses.tiers
+    ]
+
+
+def _against_champion(candidate: Candidate, incumbent: Candidate) -> list[Comparison]:
+    """Compare the tiers that both have, by the same score, on enough days."""
+    counterparts = {(tier.tier, tier.metric, tier.baseline): tier for tier in incumbent.losses.tiers}
+    pairs: list[tuple[TierLosses, Common]] = []
+    for tier in candidate.losses.tiers:
+        counterpart = counterparts.get((tier.tier, tier.metric, tier.baseline))
+        if counterpart is not None:
+            rows = common(candidate.losses, tier, incumbent.losses, counterpart)
+            if len(np.unique(rows.date)) >= LEAST_DAYS:
+                pairs.append((tier, rows))
+    return [_comparison(tier, incumbent.name, rows, len(pairs)) for tier, rows in pairs]
+
+
+def _comparison(tier: TierLosses, rival: str, rows: Common, tiers: int) -> Comparison:
+    """Compare losses of shape (n,), at the level that one of so many tiers has."""
+    sums = DailySums.of(rows.one, rows.other, rows.date)
+    level = 1 - 2 * LEVEL / tiers
+    if tier.relative:
+        gain, interval = sums.skill(), sums.interval(_SEED, level)
+    else:
+        gain, interval = sums.gain(), sums.gain_interval(_SEED, level)
+    if np.array_equal(rows.one, rows.other):
+        verdict = "the same"
+    elif interval[0] > 0:
+        verdict = "better"
+    else:
+        verdict = "worse" if interval[1] < 0 else "not worse"
+    return Comparison(
+        tier=tier.tier,
+        rival=rival,
+        metric=tier.metric,
+        n=len(rows.date),
+        days=len(sums.rows),
+        gain=gain,
+        interval=interval,
+        verdict=verdict,
+    )
+
+
+def _label(losses: Losses) -> str:
+    return SKILLED if _against_naive(losses)[-1].verdict == "better" else UNSKILLED
+
+
+def _said(comparison: Comparison) -> str:
+    """Say what was measured."""
+    low, high = comparison.interval
+    return (
+        f"tier {comparison.tier}, {comparison.metric} {comparison.gain:+.4f} [{low:+.4f}, {high:+.4f}] against "
+        f"{comparison.rival} on {comparison.n:,} rows"
+    )
 
 
 def headline(scores: tuple[Score, ...]) -> Score:
@@ -51,9 +201,9 @@ def headline(scores: tuple[Score, ...]) -> Score:
     return scores[0]
 
 
-def _champion(model: str, store: ArtifactStore) -> Manifest | None:
-    """Return the manifest of the version that serves, or None if there is none that can."""
+def _champion(model: str, store: ArtifactStore) -> Artifact | None:
+    """Return the version that serves, or None if there is none that can."""
     try:
-        return store.read(model).manifest
+        return store.read(model)
     except (ArtifactMissing, ArtifactQuarantined, ArtifactUnsound):
         return None

@@ -17,6 +17,7 @@ from models.paths import artifacts_root
 from models.store import ArtifactStore
 from training.kit.discover import spec_of
 from training.kit.gate import headline
+from training.kit.promotion import settle
 from training.kit.ritual import run
 
 EXIT_PROMOTED: Final = 0
@@ -26,7 +27,7 @@ EXIT_INTERRUPTED: Final = 130
 
 _HELP: Final = """
 exit codes:
-  0    published and promoted
+  0    published and promoted (with --candidate: published)
   1    not trained; what serves is what served before
   2    wrong arguments
   3    published and kept as a candidate: the gate said no, and why
@@ -39,21 +40,24 @@ def main(script: str, arguments: Sequence[str] | None = None) -> int:
     model = Path(script).resolve().parent.name
     options = _parser(model).parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
+    store = ArtifactStore(options.artifacts, by=f"train {model}")
     try:
-        manifest = run(
-            model,
-            spec_of(model),
-            _series(options.data, options.symbols),
-            ArtifactStore(options.artifacts, by=f"train {model}"),
-        )
+        manifest = run(model, spec_of(model), _series(options.data, options.symbols), store)
+        _report(manifest)
+        verdict = manifest.gate if options.candidate else settle(model, manifest.version, store)
     except BarcastError as error:
         print(f"{model}: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         print(f"{model}: interrupted; what serves is what served before", file=sys.stderr)
         return EXIT_INTERRUPTED
-    _report(manifest)
-    return EXIT_PROMOTED if manifest.gate.promoted else EXIT_CANDIDATE
+    name = f"{model} {manifest.version}"
+    if options.candidate:
+        word = "yes" if verdict.promoted else "no"
+        print(f"{name}: published as a candidate; the gate says {word}: {verdict.reason}", flush=True)
+        return EXIT_PROMOTED
+    print(f"{name}: {'promoted' if verdict.promoted else 'kept as candidate'} ({verdict.reason})", flush=True)
+    return EXIT_PROMOTED if verdict.promoted else EXIT_CANDIDATE
 
 
 def _parser(model: str) -> argparse.ArgumentParser:
@@ -78,6 +82,11 @@ def _parser(model: str) -> argparse.ArgumentParser:
         help="imported series, beside the shipped sample (default: %(default)s)",
     )
     parser.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="train on these stored symbols only")
+    parser.add_argument(
+        "--candidate",
+        action="store_true",
+        help="publish it with its verdict, and let nothing serve but what serves now",
+    )
     return parser
 
 
@@ -96,8 +105,6 @@ def _report(manifest: Manifest) -> None:
             f"{name} tier {tier.tier:3d}: {score.metric} {score.value:+.4f}{interval}"
             f" against {score.baseline}, n {score.n:,}: {score.verdict}"
         )
-    word = "promoted" if manifest.gate.promoted else "kept as candidate"
-    print(f"{name}: {word} ({manifest.gate.reason})", flush=True)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

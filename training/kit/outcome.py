@@ -8,6 +8,7 @@ from typing import Protocol
 from feature_mapper.bars import Bars
 from models.manifest import LeakCheck, Target, TierManifest
 from models.typing import JsonObject
+from training.kit.losses import Losses
 from training.kit.progress import Progress
 from training.kit.spec import ModelSpec
 
@@ -24,6 +25,8 @@ class Outcome:
         Files of weights, by the names that the tiers use; further exports may lie beside them.
     target : Target
         What is predicted.
+    losses : Losses
+        Out-of-sample losses row by row; becomes ``losses.npz``.
     evaluation : JsonObject
         Scores by tier, fold, year and symbol; becomes ``evaluation.json``.
     plots : Mapping of str to bytes
@@ -44,6 +47,7 @@ class Outcome:
     tiers: tuple[TierManifest, ...]
     weights: Mapping[str, bytes]
     target: Target
+    losses: Losses
     evaluation: JsonObject
     plots: Mapping[str, bytes]
     cases: tuple[JsonObject, ...]

@@ -22,6 +22,7 @@ from training.kit.autoregression import fit_autoregression
 from training.kit.checks import prefixes, verdict
 from training.kit.evaluation import SEED, by_symbol, by_year
 from training.kit.exports import regime_exports
+from training.kit.losses import Losses, TierLosses
 from training.kit.outcome import Outcome
 from training.kit.panel import dated
 from training.kit.progress import Progress
@@ -47,13 +48,17 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
-class Losses:
-    """Minus log densities of test rows, by tier and rival; ``at`` and ``symbol`` tell where a row is from."""
+class Densities:
+    """Minus log densities of test rows, by tier and rival, all of shape (n,).
+
+    ``date`` and ``symbol`` tell where a row is from, ``outcome`` which log return came.
+    """
 
     tiers: dict[int, FloatArray]
     rivals: dict[str, FloatArray]
     date: DateArray
     symbol: IntArray
+    outcome: FloatArray
 
 
 def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress) -> Outcome:  # noqa: ARG001  one signature for all trainers
@@ -71,6 +76,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
         tiers=tuple(_manifest(tier, losses, spec, options) for tier in spec.tiers),
         weights={WEIGHTS: fitted.dump(), **regime_exports(fitted, series, spec.tiers[-1])},
         target=TARGET,
+        losses=Losses(tuple(series), tuple(_tier_losses(tier, losses) for tier in spec.tiers)),
         evaluation={"tiers": [_report(tier, losses, tuple(series)) for tier in spec.tiers]},
         plots=_plots(fitted, series, losses, spec),
         cases=(*golden_cases(series, spec.tiers), *_window_cases(series)),
@@ -94,7 +100,7 @@ def _fit(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.
 
 def _walk(
     spec: ModelSpec, options: Options, series: Mapping[str, Bars], splitter: PurgedWalkForward, progress: Progress
-) -> Losses:
+) -> Densities:
     """Score every test session by the density that each rival gave it one session ahead."""
     seen = {symbol: observations(bars) for symbol, bars in series.items()}
     pooled = np.concatenate([dated(bars)[1:] for bars in series.values()])
@@ -102,6 +108,7 @@ def _walk(
     rivals: dict[str, list[FloatArray]] = {"single_gaussian": [], "static_mixture": [], "autoregression": []}
     dates: list[DateArray] = []
     symbols: list[IntArray] = []
+    outcomes: list[FloatArray] = []
     for fold in splitter.split(pooled, pooled):
         known = _known(series, pooled[fold.train].max())
         past = [seen[symbol][1:count] for symbol, count in known.items()]
@@ -123,12 +130,14 @@ def _walk(
             rivals["autoregression"].append(-memory.log_density(seen[symbol], at))
             dates.append(dated(bars)[at])
             symbols.append(np.full(len(at), number))
+            outcomes.append(coming[:, 0])
         progress.step(f"fold to {fold.last}")
-    return Losses(
+    return Densities(
         tiers={tier: np.concatenate(parts) for tier, parts in tiers.items()},
         rivals={name: np.concatenate(parts) for name, parts in rivals.items()},
         date=np.concatenate(dates),
         symbol=np.concatenate(symbols),
+        outcome=np.concatenate(outcomes),
     )
 
 
@@ -151,14 +160,29 @@ def _mixed(log_density: FloatArray, weights: FloatArray) -> FloatArray:
     return mixed
 
 
-def _scores(tier: int, losses: Losses) -> tuple[Score, ...]:
+def _tier_losses(tier: int, losses: Densities) -> TierLosses:
+    naive = next(iter(losses.rivals))
+    return TierLosses(
+        tier=tier,
+        metric=METRIC,
+        baseline=naive,
+        relative=False,
+        symbol=losses.symbol,
+        date=losses.date,
+        outcome=losses.outcome,
+        model=losses.tiers[tier],
+        naive=losses.rivals[naive],
+    )
+
+
+def _scores(tier: int, losses: Densities) -> tuple[Score, ...]:
     return tuple(
         gain(METRIC, losses.tiers[tier], rival, losses.date, against=name, seed=SEED)
         for name, rival in losses.rivals.items()
     )
 
 
-def _manifest(tier: int, losses: Losses, spec: ModelSpec, options: Options) -> TierManifest:
+def _manifest(tier: int, losses: Densities, spec: ModelSpec, options: Options) -> TierManifest:
     return TierManifest(
         tier=tier,
         features=(),
@@ -169,7 +193,7 @@ def _manifest(tier: int, losses: Losses, spec: ModelSpec, options: Options) -> T
     )
 
 
-def _report(tier: int, losses: Losses, symbols: tuple[str, ...]) -> JsonObject:
+def _report(tier: int, losses: Densities, symbols: tuple[str, ...]) -> JsonObject:
     own, base = losses.tiers[tier], losses.rivals["single_gaussian"]
     return {
         "tier": tier,
@@ -185,7 +209,7 @@ def _report(tier: int, losses: Losses, symbols: tuple[str, ...]) -> JsonObject:
     }
 
 
-def _plots(fitted: hmm.GaussianHmm, series: Mapping[str, Bars], losses: Losses, spec: ModelSpec) -> dict[str, bytes]:
+def _plots(fitted: hmm.GaussianHmm, series: Mapping[str, Bars], losses: Densities, spec: ModelSpec) -> dict[str, bytes]:
     symbol, bars = max(series.items(), key=lambda pair: len(pair[1]))
     width = spec.tiers[-1]
     posterior = fitted.filter_windows(*window(observations(bars), width, len(bars) - width + 1))

@@ -1,4 +1,4 @@
-"""The ritual of every training: train, check, judge, record golden examples, publish, and promote or not."""
+"""The ritual of every training: train, check, judge, record golden examples, publish a candidate."""
 
 import datetime as dt
 import hashlib
@@ -13,12 +13,13 @@ import training
 from feature_mapper.bars import Bars
 from models import strict_json
 from models.golden import record
-from models.manifest import PROTOCOL, Draft, GateVerdict, Manifest
+from models.manifest import NO_LINEAGE, PROTOCOL, Draft, GateVerdict, Manifest
 from models.served import load_model
 from models.store import Artifact, ArtifactStore
 from models.tasks.registry import task_of
 from training.kit.card import card
-from training.kit.gate import judge
+from training.kit.gate import judge, of_outcome
+from training.kit.losses import LOSSES_NAME
 from training.kit.outcome import Outcome, Trainer
 from training.kit.progress import Progress
 from training.kit.spec import ModelSpec
@@ -42,19 +43,17 @@ def trainer_of(task: str) -> Trainer:
 
 
 def run(model: str, spec: ModelSpec, series: Mapping[str, Bars], store: ArtifactStore) -> Manifest:
-    """Train one model on ``series`` (symbol to bars) and publish it; return the manifest of the new version.
+    """Train one model on ``series`` (symbol to bars), judge it and publish it as a candidate; return its manifest.
 
-    Until the last step nothing is written, so an interrupted run leaves the store as it was.
+    Until the last step nothing is written, so an interrupted run leaves the store as it was. Whether the candidate then
+    serves is up to `training.kit.promotion`.
     """
     task = task_of(model).identity.name
     outcome = trainer_of(task)(model, spec, series, Progress(model, total=0))
-    verdict = judge(model, outcome, store)
+    verdict = judge(of_outcome(model, outcome), model, store)
     draft = draft_of(model, task, spec, series, outcome, verdict)
     files = _files(model, draft, outcome)
-    manifest = store.publish(draft, files, why="trained")
-    if verdict.promoted:
-        store.promote(model, manifest.version, why=verdict.reason)
-    return manifest
+    return store.publish(draft, files, why="trained")
 
 
 def draft_of(
@@ -79,6 +78,8 @@ def draft_of(
         tiers=outcome.tiers,
         checks=outcome.checks,
         gate=verdict,
+        config={},
+        lineage=NO_LINEAGE,
     )
 
 
@@ -92,6 +93,7 @@ def _files(model: str, draft: Draft, outcome: Outcome) -> dict[str, bytes]:
         **outcome.weights,
         **outcome.plots,
         "golden.json": golden,
+        LOSSES_NAME: outcome.losses.dump(),
         "evaluation.json": evaluation,
         "card.md": card(draft, outcome, notes).encode(),
     }

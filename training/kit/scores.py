@@ -15,6 +15,9 @@ paths over 20 sessions, which share 19 of them with the next."""
 
 RESAMPLES: Final = 1000
 
+LEVEL: Final = 0.95
+"""Share of resamples inside an interval that is quoted as such."""
+
 _TINY: Final = 1e-15
 
 
@@ -79,15 +82,15 @@ class DailySums:
         """Return the mean of baseline less model a row: 0 no better than the baseline, in units of the loss."""
         return float((self.baseline.sum() - self.model.sum()) / self.rows.sum())
 
-    def interval(self, seed: int) -> tuple[float, float]:
-        """Return a 95 % interval of the skill by a circular block bootstrap of days (Politis & Romano 1992)."""
+    def interval(self, seed: int, level: float = LEVEL) -> tuple[float, float]:
+        """Return an interval of the skill by a circular block bootstrap of days (Politis & Romano 1992)."""
         drawn = self._drawn(seed)
-        return _central(1 - self.model[drawn].sum(axis=1) / self.baseline[drawn].sum(axis=1))
+        return _central(1 - self.model[drawn].sum(axis=1) / self.baseline[drawn].sum(axis=1), level)
 
-    def gain_interval(self, seed: int) -> tuple[float, float]:
-        """Return a 95 % interval of the gain, by the same bootstrap."""
+    def gain_interval(self, seed: int, level: float = LEVEL) -> tuple[float, float]:
+        """Return an interval of the gain, by the same bootstrap."""
         drawn = self._drawn(seed)
-        return _central((self.baseline - self.model)[drawn].sum(axis=1) / self.rows[drawn].sum(axis=1))
+        return _central((self.baseline - self.model)[drawn].sum(axis=1) / self.rows[drawn].sum(axis=1), level)
 
     def _drawn(self, seed: int) -> IntArray:
         days = len(self.model)
@@ -114,8 +117,8 @@ def gain(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, 
     )
 
 
-def _central(values: FloatArray) -> tuple[float, float]:
-    low, high = np.quantile(values, (0.025, 0.975))
+def _central(values: FloatArray, level: float) -> tuple[float, float]:
+    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
     return float(low), float(high)
 
 

@@ -20,7 +20,8 @@ from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import run_checks
-from training.kit.evaluation import report, scores
+from training.kit.evaluation import losses, report, scores
+from training.kit.losses import Losses
 from training.kit.outcome import Outcome
 from training.kit.panel import Panel, build
 from training.kit.progress import Progress
@@ -60,6 +61,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
         tiers=tuple(_manifest(trained, question, spec, family) for trained in tiers),
         weights={_weights_name(trained, family): trained.fitted.estimator.dump() for trained in tiers},
         target=Target(name=target.name, definition=target.definition, horizon=target.horizon),
+        losses=Losses(tuple(series), tuple(losses(trained.panel, trained.out, question) for trained in tiers)),
         evaluation={"tiers": [report(trained.panel, trained.out, question, tuple(series)) for trained in tiers]},
         plots=_plots(tiers[-1], question),
         cases=golden_cases(series, spec.tiers),

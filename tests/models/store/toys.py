@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from models.manifest import PROTOCOL, Draft, GateVerdict, LeakCheck, Score, Target, TierManifest
+from models.manifest import NO_LINEAGE, PROTOCOL, Draft, LeakCheck, Score, Target, TierManifest, without_figures
 from models.store import Artifact, ArtifactStore
 from models.store.disk import Disk
 
@@ -40,7 +40,9 @@ def draft(model: str = MODEL) -> Draft:
         seed=7,
         tiers=(tier,),
         checks=(LeakCheck(name="shuffled_target", passed=True, detail=""),),
-        gate=GateVerdict(promoted=False, reason="a toy"),
+        gate=without_figures(promoted=False, reason="a toy"),
+        config={"depth": 3},
+        lineage=NO_LINEAGE,
     )
 
 

@@ -19,7 +19,7 @@ from tests.training.kit.support import after, market, rewritten
 from training.kit.exports import regime_exports
 from training.kit.panel import dated
 from training.kit.progress import Progress
-from training.kit.regime import Losses, Options, _known, _purge_check, _walk
+from training.kit.regime import Densities, Options, _known, _purge_check, _walk
 from training.kit.spec import ModelSpec
 from training.kit.splits import Fold, PurgedWalkForward
 
@@ -29,18 +29,18 @@ SPLITTER = PurgedWalkForward(folds=2)
 SERIES = {"S0": market(500, 1, "S0"), "S1": market(500, 2, "S1")[200:]}
 
 
-def losses_of(series: Mapping[str, Bars]) -> Losses:
+def losses_of(series: Mapping[str, Bars]) -> Densities:
     """Walk two folds in silence."""
     return _walk(SPEC, OPTIONS, series, SPLITTER, Progress("test", 0, stream=io.StringIO()))
 
 
 @pytest.fixture(scope="module")
-def losses() -> Losses:
+def losses() -> Densities:
     """Return the losses of two generated markets, one of them listed late."""
     return losses_of(SERIES)
 
 
-def test_later_bars_change_no_earlier_density(losses: Losses) -> None:
+def test_later_bars_change_no_earlier_density(losses: Densities) -> None:
     """Markets that went elsewhere after a day: the densities of all sessions before it are the same bits."""
     border = dated(SERIES["S0"])[440]
     other = losses_of({symbol: rewritten(bars, after(bars, border)) for symbol, bars in SERIES.items()})
@@ -53,7 +53,7 @@ def test_later_bars_change_no_earlier_density(losses: Losses) -> None:
         assert not np.array_equal(losses.tiers[tier][~early], other.tiers[tier][~early])
 
 
-def test_rivals_by_scipy(losses: Losses) -> None:
+def test_rivals_by_scipy(losses: Densities) -> None:
     """The single Gaussian is that of the training rows of all symbols; the first fold, by scipy."""
     pooled = np.concatenate([dated(bars)[1:] for bars in SERIES.values()])
     first, _ = SPLITTER.split(pooled, pooled)

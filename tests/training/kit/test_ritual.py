@@ -9,11 +9,12 @@ import pytest
 
 from feature_mapper.errors import BarcastError
 from models.errors import ArtifactError
-from models.manifest import Draft, Manifest
+from models.manifest import Manifest
 from models.served import load_model, prove
 from models.store import ArtifactStore
 from tests.training.kit.support import FAST, markets
 from training.kit import ritual
+from training.kit.promotion import settle
 from training.kit.ritual import fingerprint, run
 from training.kit.spec import ModelSpec
 
@@ -31,7 +32,7 @@ SPECS = {
     ),
 }
 every_family = pytest.mark.parametrize("model", SPECS)
-SERIES = markets(760)
+SERIES = markets(900)
 
 
 def timeless(manifest: Manifest) -> Manifest:
@@ -45,28 +46,35 @@ def test_twice_the_same(model: str, tmp_path: Path) -> None:
     stores = [ArtifactStore(tmp_path / name) for name in ("one", "two")]
     first, second = (run(model, SPECS[model], SERIES, store) for store in stores)
     assert timeless(first) == timeless(second)
-    assert stores[0].read(model).files == stores[1].read(model).files
-    assert first.gate.promoted
-    assert first.gate.reason == "first sound version"
-    loaded = stores[0].load(model, None, load_model, prove)
-    assert loaded.version == "v000001"
+    assert stores[0].read(model, first.version).files == stores[1].read(model, second.version).files
+    assert first.gate == second.gate
+    assert first.gate.reason.startswith(("first sound version, ", "worse than its naive baseline by more than 0.01"))
+    assert stores[0].current(model) is None
+    assert stores[0].load(model, first.version, load_model, prove).version == "v000001"
 
 
-def test_worse_candidate_is_kept_and_does_not_serve(tmp_path: Path) -> None:
-    """The champion stays; the candidate is published beside it, with the reason."""
-    store, model = ArtifactStore(tmp_path), "lightgbm_return"
+@pytest.mark.parametrize("model", [model for model in SPECS if model != "prophet_forecast"])
+def test_trained_again_it_is_the_same(model: str, tmp_path: Path) -> None:
+    """On every row, to the bit; so the champion stays, and the candidate and its card say why it waits."""
+    store = ArtifactStore(tmp_path)
     first = run(model, SPECS[model], SERIES, store)
-    *rest, last = first.tiers
-    raised = msgspec.structs.replace(last.scores[0], value=0.9, ci95=(0.8, 0.95))
-    tiers = (*rest, msgspec.structs.replace(last, scores=(raised, *last.scores[1:])))
-    draft = Draft(**{name: getattr(first, name) for name in Draft.__struct_fields__} | {"tiers": tiers})
-    second = store.publish(draft, store.read(model).files, why="test")
-    store.promote(model, second.version, why="test")
-    third = run(model, SPECS[model], SERIES, store)
-    assert not third.gate.promoted
-    assert "at least 0.8000 wanted" in third.gate.reason
-    assert store.current(model) == second.version
-    assert third.gate.reason in store.read(model, third.version).files["card.md"].decode()
+    assert settle(model, first.version, store).promoted
+    second = run(model, SPECS[model], SERIES, store)
+    verdict = settle(model, second.version, store)
+    assert not verdict.promoted
+    assert verdict == second.gate
+    assert verdict.reason.startswith("the same as v000001 on all ")
+    assert store.current(model) == first.version
+    assert verdict.reason in store.read(model, second.version).files["card.md"].decode()
+
+
+def test_a_path_that_is_worse_than_the_last_close_does_not_serve(tmp_path: Path) -> None:
+    """On two short random walks nothing beats it, and Prophet is measurably worse."""
+    store, model = ArtifactStore(tmp_path), "prophet_forecast"
+    manifest = run(model, SPECS[model], markets(760), store)
+    assert not settle(model, manifest.version, store).promoted
+    assert manifest.gate.reason.startswith("worse than its naive baseline by more than 0.01: tier ")
+    assert store.current(model) is None
 
 
 def test_interrupted_run_leaves_the_store_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
