@@ -16,7 +16,6 @@
     └── StoreError             the store is at fault, not the version: nothing is quarantined
         ├── StoreBusy              another process holds the model's lock
         ├── ChampionChanged        another version serves than the one that was to be replaced
-        ├── VersionInUse           the version serves, or may be rolled back to, and can't be removed
         ├── StoreUnreadable        the operating system refused a read, or a dependency is absent
         ├── StoreWriteFailed       the operating system refused a write; what was published before is as it was
         └── LedgerInvalid          ledger.jsonl is damaged before its last line
@@ -112,12 +111,6 @@ class ChampionChanged(StoreError):
     """Another version serves than the one that the caller meant to replace."""
 
     slug = "champion-changed"
-
-
-class VersionInUse(StoreError):
-    """The version serves or served last, so it can't be removed."""
-
-    slug = "version-in-use"
 
 
 class StoreUnreadable(StoreError):

@@ -10,6 +10,7 @@ promote    ``CURRENT`` holds the line
 rollback   ``CURRENT`` holds the line
 quarantine the version's marker holds the line
 release    the version's marker is gone
+remove     the version's folder is gone
 ========== ==================================================
 
 So after a crash at any point nothing needs repair: a line whose change never came is an announcement without effect.
@@ -37,7 +38,7 @@ CURRENT_NAME = "CURRENT"
 MAX_REASON = 2000
 """Characters of a reason that are kept: an exception's message may be a whole file."""
 
-EventName = Literal["publish", "promote", "rollback", "quarantine", "release"]
+EventName = Literal["publish", "promote", "rollback", "quarantine", "release", "remove"]
 
 _FRAME = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.DOTALL)
 

@@ -25,6 +25,7 @@ from models.store.disk import Disk, advice
 from models.store.ledger import Entry, before_current, served_at
 from models.store.loading import Loaded, build_and_prove
 from models.store.reading import Artifact, Limits, check_files, read_artifact, read_manifest
+from models.store.retention import KEEP, removable
 from models.store.shelf import Quarantine, Shelf, is_model_name, shelf
 
 log = logging.getLogger(__name__)
@@ -319,6 +320,34 @@ class ArtifactStore:
         if self._refused.pop((model, version), None) is None or place.quarantine(version) is not None:
             with writing.transaction(place, self._writer) as t:
                 writing.release(t, publication, why)
+
+    def removable(self, model: str, keep: int = KEEP) -> tuple[str, ...]:
+        """Return the versions that `collect` would remove, oldest first."""
+        return self._removable(shelf(self.root, model), keep)
+
+    def collect(self, model: str, keep: int = KEEP, *, why: str) -> tuple[str, ...]:
+        """Remove what `models.store.retention` lets go, and return it, oldest first. The ledger keeps every line.
+
+        Raises
+        ------
+        StoreBusy, StoreWriteFailed, LedgerInvalid
+            Versions that are gone by then stay gone; every other one is whole.
+
+        """
+        place = shelf(self.root, model)
+        gone: list[str] = []
+        while True:  # a transaction each, as each changes the ledger that the next one is written to
+            with writing.transaction(place, self._writer) as t:
+                version = next(iter(self._removable(place, keep)), None)
+                if version is None:
+                    return tuple(gone)
+                writing.remove(t, place.publication(version), why)
+            gone.append(version)
+
+    def _removable(self, place: Shelf, keep: int) -> tuple[str, ...]:
+        with _reading(place):
+            current = place.current()
+            return removable(tuple(place.published()), place.ledger().promotions(current), keep)
 
     def _resolve(self, place: Shelf, version: str | None) -> Entry:
         """Return the line that names a version and anchors its manifest; ``CURRENT`` is read here and nowhere else."""

@@ -1,4 +1,4 @@
-"""The changes of a store, each made under the model's lock: publish, swap ``CURRENT``, quarantine, release.
+"""The changes of a store, each made under the model's lock: publish, swap ``CURRENT``, quarantine, release, remove.
 
 All follow one rule: stage what is new, prove it, write the ledger's line, and make it real by one rename. Death at any
 point leaves the old state or the new one; `models.store.ledger` says why nothing needs repair.
@@ -138,6 +138,29 @@ def release(t: Transaction, publication: Entry, why: str) -> None:
         return
     t.announce(t.entry("release", publication.version, publication.manifest_sha256, why))
     on_disk.remove(t.writer.disk, t.shelf.marker(publication.version))
+
+
+def remove(t: Transaction, publication: Entry, why: str) -> None:
+    """Remove a version's folder, and its quarantine with it.
+
+    One rename hides it from readers at once, and is taken back if it can't be made to last. What is left of the folder
+    after that is no version any more; the next writer sweeps what this one could not remove.
+    """
+    disk, shelf, version = t.writer.disk, t.shelf, publication.version
+    folder, staging = shelf.folder(version), shelf.path / f"{on_disk.STAGING}{version}"
+    t.announce(t.entry("remove", version, publication.manifest_sha256, why))
+    try:
+        disk.rename(folder, staging)
+        disk.sync_dir(shelf.path)
+    except BaseException:  # Ctrl-C too must leave the version
+        with suppress(OSError):
+            if not folder.exists():
+                disk.rename(staging, folder)
+        raise
+    with suppress(OSError):
+        on_disk.remove_tree(disk, staging)
+        if shelf.quarantine(version) is not None:
+            disk.unlink(shelf.marker(version))
 
 
 def _next_version(t: Transaction) -> str:

@@ -19,6 +19,7 @@ CHANGES: dict[str, Callable[[ArtifactStore], object]] = {
     "promote": lambda store: store.promote(MODEL, "v000001", why="test"),
     "rollback": lambda store: store.rollback(MODEL, why="test"),
     "quarantine": lambda store: store.quarantine(MODEL, "v000001", why="test"),
+    "collect": lambda store: store.collect(MODEL, keep=0, why="test"),
     "release": lambda store: store.release(MODEL, "v000001", why="test"),
 }
 
@@ -32,6 +33,8 @@ def prepare(operation: str, root: Path) -> None:
             ArtifactStore(root).publish(draft(), files("1"), why="test")
         case "release":
             stocked(root, 2).quarantine(MODEL, "v000001", why="test")
+        case "collect":
+            stocked(root, 3)
         case _:
             stocked(root, 2)
 

@@ -113,7 +113,7 @@ def test_death_after_or_within_any_system_call_leaves_old_or_new(operation: str,
 
 
 @pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
-@pytest.mark.parametrize("operation", sorted(set(CHANGES) - {"quarantine"}))
+@pytest.mark.parametrize("operation", sorted(set(CHANGES) - {"quarantine", "collect"}))
 def test_refusal_of_any_system_call_changes_nothing_and_says_what_to_do(
     operation: str, code: int, tmp_path: Path
 ) -> None:
@@ -131,7 +131,7 @@ def test_refusal_of_any_system_call_changes_nothing_and_says_what_to_do(
         shutil.rmtree(root)
 
 
-@pytest.mark.parametrize("operation", sorted(set(CHANGES) - {"quarantine"}))
+@pytest.mark.parametrize("operation", sorted(set(CHANGES) - {"quarantine", "collect"}))
 def test_disk_that_fails_for_good_leaves_old_or_new(operation: str, tmp_path: Path) -> None:
     """Even if cleaning up is refused too, readers see old or new, and the next writer on a sound disk goes on."""
     start, before, after, calls = before_and_after(operation, tmp_path)
@@ -142,6 +142,27 @@ def test_disk_that_fails_for_good_leaves_old_or_new(operation: str, tmp_path: Pa
         assert seen(ArtifactStore(root)) in (before, after), (n, calls[n - 1])
         check_goes_on(root, operation)
         shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("forever", [False, True])
+def test_a_version_is_removed_or_it_is_not(tmp_path: Path, forever: bool) -> None:  # noqa: FBT001  a parameter of the test
+    """A refusal before its folder is gone is an error and removes nothing; after that, the next writer sweeps."""
+    start, before, after, calls = before_and_after("collect", tmp_path)
+    removed: list[bool] = []
+    for n in range(1, len(calls) + 1):
+        root = copy(start, tmp_path / str(n))
+        store = ArtifactStore(root, disk=FailingDisk(n, errno.ENOSPC, forever=forever))
+        try:
+            CHANGES["collect"](store)
+            removed.append(True)
+        except StoreWriteFailed:
+            removed.append(False)
+        expected = {after} if removed[-1] else {before, after} if forever else {before}
+        assert seen(ArtifactStore(root)) in expected, (n, calls[n - 1])
+        check_goes_on(root, "collect")
+        shutil.rmtree(root)
+    assert removed == sorted(removed)
+    assert set(removed) == ({False} if forever else {False, True})  # a broken disk also fails the next look at it
 
 
 @pytest.mark.parametrize(
