@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors, problems
@@ -104,8 +105,7 @@ class Boundary:
         self._metrics = metrics
         self._open_paths = open_paths
         self._limit = settings.max_body_bytes
-        key = settings.api_key
-        self._key = None if key is None else _digest(key.get_secret_value().encode())
+        self._key, self._admin = _known(settings.api_key), _known(settings.admin_key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
@@ -145,14 +145,17 @@ class Boundary:
         self._metrics.observe(scope["method"], route, exchange.status, time.perf_counter() - begun)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> ProblemError | None:
-        """Return why the request is turned away before anything looks at it, or None."""
+        """Return why the request is turned away before anything looks at it, or None; note whether it is an admin's."""
+        given = _given(headers)
+        admin = _same(given, self._admin)
+        scope["state"]["admin"] = admin
         if self._key is None:
             server = scope.get("server")
             if server is not None and not _is_this_machine(server[0]):
                 return _EXPOSED
             if not _is_local_name(headers.get(b"host", b"localhost")):
                 return _FOREIGN_HOST
-        elif scope["path"] not in self._open_paths and not self._knows_key(headers):
+        elif not admin and scope["path"] not in self._open_paths and not _same(given, self._key):
             return _NO_KEY
         return self._body_refusal(headers)
 
@@ -166,15 +169,6 @@ class Boundary:
         if length is not None and (len(length) > 18 or int(length) > self._limit):
             return self._too_large()
         return None
-
-    def _knows_key(self, headers: dict[bytes, bytes]) -> bool:
-        given = headers.get(b"x-api-key")
-        if given is None:
-            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
-            if scheme.lower() != b"bearer":
-                return False
-        # Digests are of one length, so the comparison takes the same time whatever was given.
-        return self._key is not None and hmac.compare_digest(_digest(given.strip()), self._key)
 
     def _too_large(self) -> ProblemError:
         detail = f"expected a body of at most {self._limit} bytes, found a larger one; send less, or split it"
@@ -254,6 +248,25 @@ _ENCODED: Final = ProblemError(
 
 def _digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
+
+
+def _known(key: SecretStr | None) -> bytes | None:
+    return None if key is None else _digest(key.get_secret_value().encode())
+
+
+def _given(headers: dict[bytes, bytes]) -> bytes | None:
+    """Return the digest of the key that a request brings, None if it brings none."""
+    given = headers.get(b"x-api-key")
+    if given is None:
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+    return _digest(given.strip())
+
+
+def _same(given: bytes | None, known: bytes | None) -> bool:
+    # Digests are of one length, so the comparison takes the same time whatever was given.
+    return given is not None and known is not None and hmac.compare_digest(given, known)
 
 
 @functools.lru_cache(maxsize=64)

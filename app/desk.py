@@ -1,6 +1,6 @@
 """What the routes of predictions work with, put together once a start, and which routes there are."""
 
-import gc
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,14 +8,19 @@ from dataclasses import dataclass
 
 from app.batch import Batches
 from app.coherence import flags
-from app.context import Context, calendar_of
+from app.columns import invalid
+from app.context import calendar_of, resolve
 from app.forecasting import SHORT, Forecaster
+from app.lifecycle import Lifecycle
 from app.metrics import Metrics
 from app.plane import Answer, Plane
-from app.queries import ForecastQuery, Queries
+from app.queries import BarsQuery, ForecastQuery, Observations, Queries
+from app.schemas.requests import AT_AS_OF
 from app.schemas.status import Health, Replay, StatusCard
 from app.serving import Serving
 from app.settings import Settings
+from app.versions import Versions
+from app.watch import freeze, watch
 from data.bar_store import BarStore
 from data.errors import DataError
 from models.tasks.registry import task_of
@@ -28,6 +33,8 @@ class Desk:
     """Everything that an endpoint hands a request to."""
 
     serving: Serving
+    versions: Versions
+    lifecycle: Lifecycle
     plane: Plane
     forecaster: Forecaster
     batches: Batches
@@ -37,11 +44,13 @@ class Desk:
     @classmethod
     def of(cls, serving: Serving, settings: Settings, metrics: Metrics) -> "Desk":
         """Put it together."""
-        plane = Plane(serving, metrics)
+        plane, versions = Plane(serving, metrics), Versions(serving)
         return cls(
             serving=serving,
+            versions=versions,
+            lifecycle=Lifecycle(serving),
             plane=plane,
-            forecaster=Forecaster(plane),
+            forecaster=Forecaster(plane, versions),
             batches=Batches(plane, settings.max_batch_rows),
             queries=Queries(settings),
             body_timeout_seconds=settings.body_timeout_seconds,
@@ -52,13 +61,27 @@ class Desk:
         """Models that answer from bars alone."""
         return tuple(model for model in self.serving.models if task_of(model).identity.name != "forecast")
 
-    def together(self, asked: Context) -> Answer:
+    def predict(self, model: str, query: BarsQuery) -> Answer:
+        """Answer one question about bars by one model."""
+        asked = resolve(query, self.serving.bars)
+        return self.plane.predict(self.versions.slot(model, query.version, asked.as_of), asked)
+
+    def regime_of(self, model: str, seen: Observations) -> Answer:
+        """Answer from ready-made observations instead of bars."""
+        return self.plane.regime_of(self.versions.slot(model, seen.version, None), seen)
+
+    def together(self, question: BarsQuery) -> Answer:
         """Answer one question by every model, with the contradictions between them."""
-        answers = self.plane.together(self.bar_models, asked)
+        if question.version not in {None, AT_AS_OF}:
+            detail = f"expected {AT_AS_OF!r} or no version, as every model is asked; take it out"
+            raise invalid("/version", detail)
+        asked = resolve(question, self.serving.bars)
+        slots = {model: self.versions.slot(model, question.version, asked.as_of) for model in self.serving.models}
+        answers = self.plane.together([slots[model] for model in self.bar_models], asked)
         query = ForecastQuery(periods=SHORT, symbol=asked.symbol, history=asked.bars, regressors={}, level=None)
-        for model in self.serving.models:
+        for model, slot in slots.items():
             if model not in answers:
-                answers[model] = self.forecaster.path(self.serving.slot(model), asked, query)
+                answers[model] = self.forecaster.path(slot, asked, query)
         return {
             "symbol": asked.symbol,
             "as_of": asked.as_of,
@@ -89,9 +112,12 @@ async def open_desk(settings: Settings, metrics: Metrics) -> AsyncIterator[Desk]
     serving.load()
     for info in serving.bars.symbols():
         _know_calendar(info.symbol, serving.bars)
-    gc.collect()
-    gc.freeze()  # models never become garbage, and walking them is what makes the slowest requests slow
-    yield Desk.of(serving, settings, metrics)
+    freeze()
+    watching = asyncio.create_task(watch(serving))
+    try:
+        yield Desk.of(serving, settings, metrics)
+    finally:
+        watching.cancel()
 
 
 def _know_calendar(symbol: str, store: BarStore) -> None:

@@ -16,6 +16,7 @@ from app.queries import ForecastQuery
 from app.schemas.answers import Fault
 from app.serving import Slot
 from app.tracing import REQUEST_ID
+from app.versions import Versions
 from feature_mapper.typing import DateArray, FloatArray
 from models.forecast import ForecastModel, PriceForecast
 from models.tasks.forecast import walk
@@ -35,13 +36,14 @@ STALE_DAYS: Final = 30
 class Forecaster:
     """Answers questions about price paths."""
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, versions: Versions) -> None:
         """Store."""
         self._plane = plane
+        self._versions = versions
         self._serving = plane.serving
 
     def forecast(self, model: str, query: ForecastQuery) -> Answer:
-        """Answer one question.
+        """Answer one question by what serves, or by the version that it names.
 
         Raises
         ------
@@ -52,8 +54,8 @@ class Forecaster:
             The stored history can't be read.
 
         """
-        slot = self._serving.slot(model)
-        asked = self._context(slot, query)
+        asked = self._context(self._serving.slot(model), query)
+        slot = self._versions.slot(model, query.version, asked.as_of)
         if asked.sessions(query.periods) is None:
             wanted = f"expected {query.periods} known sessions of {asked.calendar.name} after {asked.as_of}"
             detail = f"{wanted}, found fewer; ask for fewer, or check the dates"

@@ -35,6 +35,15 @@ _OF_ANY_BODY: Final = (
 )
 
 
+_ADMIN_SCHEME: Final[Schema] = {
+    "AdminKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The key that the service was started with as BARCAST_ADMIN_KEY.",
+    }
+}
+
 _SCHEMES: Final[Schema] = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "Bearer": {"type": "http", "scheme": "bearer"},
@@ -68,7 +77,7 @@ def document(operations: Sequence[Operation], version: str, *, locked: bool) -> 
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            **({"securitySchemes": _SCHEMES} if locked else {}),
+            "securitySchemes": _ADMIN_SCHEME | (_SCHEMES if locked else {}),
         },
     }
 
@@ -84,7 +93,9 @@ def _operation(operation: Operation, *, locked: bool) -> Schema:
     }
     if operation.description:
         described["description"] = operation.description
-    if operation.open and locked:
+    if operation.admin:
+        described["security"] = [{"AdminKey": []}]
+    elif operation.open and locked:
         described["security"] = []
     if operation.parameters:
         described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
@@ -126,6 +137,7 @@ def _refusals(operation: Operation, *, locked: bool) -> Schema:
         *(_OF_ANY_BODY if operation.body else ()),
         *(() if operation.open or not locked else (problems.UNAUTHORIZED,)),
         *(() if locked else (problems.FORBIDDEN_EXPOSURE,)),
+        *((problems.ADMIN_ONLY,) if operation.admin else ()),
         problems.INTERNAL_ERROR,
     ]
     by_status = sorted(dict.fromkeys(kinds), key=lambda kind: kind.status)

@@ -16,6 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from app import problems
+from app.errors import ProblemError
 from app.problems import ProblemType
 from app.schemas.forms import Form
 from models.typing import Json, JsonObject
@@ -72,6 +74,8 @@ class Operation:
         Problems of its own; those that any operation can have are added by `app.openapi`.
     open : bool
         Answered without the API key.
+    admin : bool
+        Answered to the admin key only.
 
     """
 
@@ -87,10 +91,34 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     problems: tuple[ProblemType, ...] = ()
     open: bool = False
+    admin: bool = False
 
     def route(self) -> Route:
         """Return the route that serves it."""
-        return _Route(self.path, self.endpoint, methods=[self.method], name=self.endpoint.__name__)
+        endpoint = _for_admin(self.endpoint) if self.admin else self.endpoint
+        return _Route(self.path, endpoint, methods=[self.method], name=self.endpoint.__name__)
+
+
+def _for_admin(endpoint: Endpoint) -> Endpoint:
+    """Answer nobody but a caller that the boundary knows for an admin."""
+
+    async def guarded(request: Request) -> Response:
+        if not request.scope["state"].get("admin", False):
+            raise _ADMIN_OFF if request.app.state.settings.admin_key is None else _NO_ADMIN
+        return await endpoint(request)
+
+    return guarded
+
+
+_ADMIN_OFF: Final = ProblemError(
+    problems.ADMIN_ONLY,
+    "expected a service that was started with BARCAST_ADMIN_KEY, found one without; set it where the service runs, or "
+    "use the command line there: barcast promote, barcast rollback",
+)
+_NO_ADMIN: Final = ProblemError(
+    problems.ADMIN_ONLY,
+    "expected the admin key, found none or another key; send it as header X-API-Key, or Authorization: Bearer",
+)
 
 
 class _Route(Route):

@@ -66,8 +66,8 @@ class Plane:
         self._metrics = metrics
         self._skills: dict[tuple[str, str, int], Skill | None] = {}
 
-    def predict(self, model: str, asked: Context) -> Answer:
-        """Answer one question about bars by one model.
+    def predict(self, slot: Slot, asked: Context) -> Answer:
+        """Answer one question about bars by one version of a model.
 
         Raises
         ------
@@ -75,17 +75,15 @@ class Plane:
             model-unavailable, where the service is strict.
 
         """
-        slot = self.serving.slot(model)
         (verdict,) = self.verdicts(slot, asked.bars, 1)
         return self._answer(slot, asked, verdict)
 
-    def together(self, models: Sequence[str], asked: Context) -> dict[str, Answer]:
+    def together(self, slots: Sequence[Slot], asked: Context) -> dict[str, Answer]:
         """Answer one question by several models in one feature pass. Raises as `predict`."""
-        slots = [self.serving.slot(model) for model in models]
         verdicts = self.shared_verdicts(slots, asked.bars)
         return {slot.model: self._answer(slot, asked, verdict) for slot, verdict in zip(slots, verdicts, strict=True)}
 
-    def regime_of(self, model: str, seen: Observations) -> Answer:
+    def regime_of(self, slot: Slot, seen: Observations) -> Answer:
         """Answer from ready-made observations instead of bars.
 
         Raises
@@ -99,7 +97,6 @@ class Plane:
             row = int(wild[0])
             detail = f"expected a log return within {LARGEST_RETURN:g} of 0, found {seen.returns[row]:g}; correct it"
             raise invalid(f"/returns_window/{row}", detail)
-        slot = self.serving.slot(model)
         bars = implied_bars(seen)
         asked = replace(of_sent(bars, seen.symbol, self.serving.bars), warnings=())  # there is nothing to say of bars
         if slot.loaded is None:

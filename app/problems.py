@@ -58,6 +58,14 @@ FORBIDDEN_EXPOSURE: Final = ProblemType(
     "The request came in by a network address, or names a foreign host, while no API key is set. Whoever runs the "
     "service can set BARCAST_API_KEY and start it again; until then call it at http://127.0.0.1.",
 )
+ADMIN_ONLY: Final = ProblemType(
+    "admin-only",
+    403,
+    "Only the admin key may do this",
+    "Promotions, rollbacks and reloads change what the service answers. They need the key that the service was started "
+    "with as BARCAST_ADMIN_KEY, sent as header `X-API-Key: <key>` or `Authorization: Bearer <key>`. The key of "
+    "predictions is not enough. A service without an admin key has these routes off.",
+)
 NOT_FOUND: Final = ProblemType(
     "not-found",
     404,
@@ -72,6 +80,19 @@ UNKNOWN_SYMBOL: Final = ProblemType(
 )
 UNKNOWN_MODEL: Final = ProblemType(
     "unknown-model", 404, "No model has this name", "`GET /models` lists the models and their versions."
+)
+UNKNOWN_VERSION: Final = ProblemType(
+    "unknown-version",
+    404,
+    "No version of the model has this name",
+    "`GET /models/{model}/versions` lists the published versions. One that was removed is in the ledger only.",
+)
+NO_VERSION_THEN: Final = ProblemType(
+    "no-version-then",
+    404,
+    "Nothing served on that day",
+    'With `"version": "at-as-of"` a question is answered by the version that served at the end of the day of as-of '
+    "(UTC). Before the first promotion there was none. Leave `version` out to ask what serves now.",
 )
 METHOD_NOT_ALLOWED: Final = ProblemType(
     "method-not-allowed",
@@ -92,6 +113,20 @@ HISTORY_CONFLICT: Final = ProblemType(
     "With `symbol` and `bars` together, the bars are appended to the stored history: their first date must come after "
     "the last stored one, at prices that can follow it. `GET /symbols` shows where each history ends. Leave `symbol` "
     "out to have the bars judged by themselves.",
+)
+GATE_SAID_NO: Final = ProblemType(
+    "gate-said-no",
+    409,
+    "The promotion gate kept this version as a candidate",
+    "The verdict, with its figures, is in the manifest and the card of the version (`GET /models/{model}/versions`). "
+    'A person who knows better promotes it with `"anyway": true`; the ledger then says so.',
+)
+PROMOTION_CONFLICT: Final = ProblemType(
+    "promotion-conflict",
+    409,
+    "What serves is not what the request meant to replace",
+    "Another version was promoted in between, there is no earlier version to go back to, or the version is "
+    "quarantined. `GET /models/{model}/versions` shows the state of each; look again, then decide again.",
 )
 BODY_TOO_LARGE: Final = ProblemType(
     "body-too-large",
@@ -156,6 +191,13 @@ MODEL_UNAVAILABLE: Final = ProblemType(
     "service is strict, or the question is about the model itself. `GET /health` says what is wrong with which model; "
     "training publishes a new version.",
 )
+STORE_UNAVAILABLE: Final = ProblemType(
+    "store-unavailable",
+    503,
+    "The store of models can't be read or written now",
+    "Another process holds the model's lock, or the disk refused. Nothing has changed. Whoever runs the service finds "
+    "the cause in the log under the `request_id`.",
+)
 NOT_READY: Final = ProblemType(
     "not-ready",
     503,
@@ -176,12 +218,17 @@ CATALOGUE: Final = (
     BAD_REQUEST,
     UNAUTHORIZED,
     FORBIDDEN_EXPOSURE,
+    ADMIN_ONLY,
     NOT_FOUND,
     UNKNOWN_SYMBOL,
     UNKNOWN_MODEL,
+    UNKNOWN_VERSION,
+    NO_VERSION_THEN,
     METHOD_NOT_ALLOWED,
     REQUEST_TIMEOUT,
     HISTORY_CONFLICT,
+    GATE_SAID_NO,
+    PROMOTION_CONFLICT,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID_INPUT,
@@ -191,6 +238,7 @@ CATALOGUE: Final = (
     CSV_UNREADABLE,
     INTERNAL_ERROR,
     MODEL_UNAVAILABLE,
+    STORE_UNAVAILABLE,
     NOT_READY,
     DATA_UNAVAILABLE,
 )

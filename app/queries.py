@@ -39,6 +39,7 @@ class BarsQuery:
     bars: Bars | None
     symbol: str | None
     as_of: dt.date | None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -48,6 +49,7 @@ class Observations:
     returns: FloatArray
     volatility: FloatArray
     symbol: str | None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -63,6 +65,7 @@ class ForecastQuery:
     history: Bars | None
     regressors: Mapping[str, FloatArray]
     level: float | None
+    version: str | None = None
 
 
 class Queries:
@@ -92,7 +95,7 @@ class Queries:
         if len(wrong):
             row = int(wrong[0])
             raise invalid(f"/volatility_window/{row}", f"expected a volatility above 0, found {volatility[row]:g}")
-        return Observations(returns, volatility, _optional(body.symbol))
+        return Observations(returns, volatility, _optional(body.symbol), _optional(body.version))
 
     def forecast(self, raw: bytes | msgspec.Raw) -> ForecastQuery:
         """Read the body of `/forecast/price`; raises `ProblemError`."""
@@ -109,7 +112,7 @@ class Queries:
         if history is not None:
             self._bound(len(history), "/history")
         bars = None if history is None else from_history(history, symbol)
-        return ForecastQuery(body.periods, symbol, bars, regressors, _optional(body.level))
+        return ForecastQuery(body.periods, symbol, bars, regressors, _optional(body.level), _optional(body.version))
 
     def batch(self, raw: bytes) -> Iterator[BarsQuery | ProblemError]:
         """Read the items of a JSON batch one by one, in order; a wrong one is its problem, and harms no other.
@@ -127,21 +130,24 @@ class Queries:
 
     def _item(self, row: int, item: msgspec.Raw) -> BarsQuery | ProblemError:
         try:
-            return self.predict(item)
+            query = self.predict(item)
+            if query.version is not None:
+                raise invalid("/version", "expected no version, as a batch is answered by what serves; take it out")
         except ProblemError as error:
             return error.below(f"/items/{row}")
+        return query
 
     def _bars_query(self, body: PredictRequest, allowed: Sequence[forms.Form]) -> BarsQuery:
         form = _require_form(body, allowed)
-        symbol, window = _optional(body.symbol), body.bars
+        symbol, window, version = _optional(body.symbol), body.bars, _optional(body.version)
         if isinstance(window, Columns):
             self._bound(len(window.close), "/bars")
-            return BarsQuery(from_columns(window, symbol), symbol, None)
+            return BarsQuery(from_columns(window, symbol), symbol, None, version)
         if not isinstance(window, UnsetType):
             self._bound(len(window), "/bars")
-            return BarsQuery(from_rows(window, symbol), symbol, None)
+            return BarsQuery(from_rows(window, symbol), symbol, None, version)
         bars = from_flat(body, symbol) if form is forms.ONE_BAR else None
-        return BarsQuery(bars, symbol, _optional(body.as_of))
+        return BarsQuery(bars, symbol, _optional(body.as_of), version)
 
     def _bound(self, found: int, place: str) -> None:
         if found > self._max_bars:

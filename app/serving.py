@@ -25,7 +25,7 @@ from models.errors import ArtifactError, ManifestInvalid
 from models.golden import cases_of, replay
 from models.manifest import Manifest, Score
 from models.served import ServedModel, load_model, prove
-from models.store import Artifact, ArtifactStore, Loaded
+from models.store import CURRENT_NAME, Artifact, ArtifactStore, Loaded
 from models.tasks.registry import EXPECTED_MODELS, TaskUnknown, route_of, task_of
 from models.typing import JsonObject
 
@@ -61,6 +61,8 @@ class Serving:
             model: Slot(model, "missing", "not loaded yet", None, None) for model in served_models(self.store)
         }
         self._lock = threading.Lock()
+        self._reloading = {model: threading.Lock() for model in self._slots}
+        self._seen: dict[str, Stamp] = {}
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -77,7 +79,19 @@ class Serving:
             self.reload(model)
 
     def reload(self, model: str) -> Slot:
-        """Load the promoted version of one model; on any failure the version that serves goes on serving."""
+        """Load the promoted version of one model; on any failure the version that serves goes on serving.
+
+        One at a time: a slow load that began before a promotion must not take the place of a fast one that began after.
+        """
+        with self._reloading[model]:
+            return self._reload(model)
+
+    def changed(self) -> tuple[str, ...]:
+        """Return the models whose promotion is another than the one that was looked at last."""
+        return tuple(model for model in self._slots if stamp(self.store, model) != self._seen.get(model))
+
+    def _reload(self, model: str) -> Slot:
+        self._seen[model] = stamp(self.store, model)  # before the load, so that a promotion during it is seen after it
         fresh = self._loaded(model)
         with self._lock:
             old = self._slots[model]
@@ -92,17 +106,17 @@ class Serving:
 
     def _loaded(self, model: str) -> Slot:
         try:
-            loaded = self.store.load(model, None, _build, prove)
+            loaded = self.store.load(model, None, build_served, prove)
         except ArtifactError as error:
             log.error("%s can't serve: %s", model, error)  # noqa: TRY400  the message says it all; no stack is missing
             condition, reason = why(self.store, model, error)
             return Slot(model, condition, reason, None, self._head(model))
-        return Slot(model, "serving", None, loaded, _answer_head(loaded.manifest))
+        return Slot(model, "serving", None, loaded, answer_head(loaded.manifest))
 
     def _head(self, model: str) -> JsonObject | None:
         """Return the head of the promoted version if its manifest, at least, can be trusted."""
         try:
-            return _answer_head(self.store.manifest(model))
+            return answer_head(self.store.manifest(model))
         except ArtifactError:
             return None
 
@@ -153,6 +167,19 @@ class Serving:
         )
 
 
+Stamp = tuple[int, int, int] | None
+"""Inode, time of change and size of a model's ``CURRENT``: another promotion has another one. None: no such file."""
+
+
+def stamp(store: ArtifactStore, model: str) -> Stamp:
+    """Return the stamp of a model's promotion; it costs one system call."""
+    try:
+        status = (store.root / model / CURRENT_NAME).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 def served_models(store: ArtifactStore) -> tuple[str, ...]:
     """Return the models that have a route: those of a complete installation, then others that were published."""
     try:
@@ -177,7 +204,7 @@ def skill_of(score: Score) -> Skill | None:
     )
 
 
-def _build(artifact: Artifact) -> ServedModel:
+def build_served(artifact: Artifact) -> ServedModel:
     """Build the model, if it answers the question of the route that its name leads to."""
     manifest = artifact.manifest
     expected = task_of(manifest.model).identity.name
@@ -196,7 +223,8 @@ def _has_task(model: str) -> bool:
     return True
 
 
-def _answer_head(manifest: Manifest) -> JsonObject | None:
+def answer_head(manifest: Manifest) -> JsonObject | None:
+    """Return what a fallback may read of a manifest, None if it has nothing for it."""
     head = manifest.tiers[-1].head.get("answer")
     return head if isinstance(head, dict) else None
 

@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     """Key that clients send as `X-API-Key` or `Authorization: Bearer`; at least 16 printable ASCII characters.
     Without one, only this machine is answered."""
 
+    admin_key: SecretStr | None = None
+    """Key of whoever promotes, rolls back and reloads models; sent as the API key is, and valid in its place too.
+    Without one, those routes are off."""
+
     host: Annotated[str, Field(validation_alias=AliasChoices("BARCAST_HOST", "HOST"))] = "127.0.0.1"
     """Address to listen on; HOST works too. Anything but this machine needs BARCAST_API_KEY."""
 
@@ -74,7 +78,7 @@ class Settings(BaseSettings):
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     """Least severe log line that is written."""
 
-    @field_validator("api_key")
+    @field_validator("api_key", "admin_key")
     @classmethod
     def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
         if key is None:
@@ -190,9 +194,11 @@ def _mistake(error: ErrorDetails) -> Mistake:
     variable = f"{PREFIX}{name.upper()}"
     if name == "api_key" or (name == "host" and error["type"] == "value_error"):
         fix = NEW_KEY
+    elif name == "admin_key":
+        fix = NEW_KEY.replace("BARCAST_API_KEY", variable)
     else:
         fix = f"export {variable}={_shown_default(Settings.model_fields[name].default)}"
-    found = "a secret that is not shown" if name == "api_key" else repr(error["input"])[:80]
+    found = "a secret that is not shown" if name.endswith("_key") else repr(error["input"])[:80]
     return Mistake(variable, found, error["msg"].removeprefix("Value error, "), fix)
 
 

@@ -28,6 +28,15 @@ def require_query(request: Request, known: Collection[str] = ()) -> None:
             raise ProblemError(problems.UNKNOWN_FIELD, detail)
 
 
+def model_of(request: Request) -> str:
+    """Return the model that the path names; raises ``ProblemError`` unknown-model where there is none."""
+    name: str = request.path_params["model"]
+    if name not in desk(request).serving.models:
+        detail = f"expected the name of a model, found {shown(name)!r}; GET /models lists them"
+        raise ProblemError(problems.UNKNOWN_MODEL, detail)
+    return name
+
+
 def desk(request: Request) -> Desk:
     """Return the desk; raises ``ProblemError`` not-ready while nothing serves yet."""
     found = serving(request)

@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from app import problems
 from app.columns import to_date
-from app.errors import ProblemError, shown
 from app.operations import Operation, Parameter, json_response
-from app.routers.access import desk
+from app.routers.access import desk, model_of
 from app.schemas.status import ModelDetail, ModelList, ModelVersion, ModelVersions, Symbol, Symbols
 from app.serving import Serving, Slot
 from models.errors import ArtifactError
@@ -26,14 +25,14 @@ async def models(request: Request) -> Response:
 async def model(request: Request) -> Response:
     """Describe one model: what serves, its evaluation and its card."""
     serving = desk(request).serving
-    slot = _slot(serving, request.path_params["model"])
+    slot = serving.slot(model_of(request))
     return json_response(await run_in_threadpool(_detail, serving, slot))
 
 
 async def model_versions(request: Request) -> Response:
     """List the published versions of one model."""
     serving = desk(request).serving
-    slot = _slot(serving, request.path_params["model"])
+    slot = serving.slot(model_of(request))
     return json_response(await run_in_threadpool(_versions, serving, slot))
 
 
@@ -58,13 +57,6 @@ async def symbols(request: Request) -> Response:
             ]
         )
     )
-
-
-def _slot(serving: Serving, name: str) -> Slot:
-    if name not in serving.models:
-        detail = f"expected the name of a model, found {shown(name)!r}; GET /models lists them"
-        raise ProblemError(problems.UNKNOWN_MODEL, detail)
-    return serving.slot(name)
 
 
 def _detail(serving: Serving, slot: Slot) -> ModelDetail:
@@ -105,7 +97,7 @@ def _verdict(store: ArtifactStore, model: str, version: str) -> str:
         return f"unknown: {error.slug}"
 
 
-_MODEL: Final = Parameter(
+MODEL: Final = Parameter(
     name="model",
     place="path",
     description="Name of the model.",
@@ -132,7 +124,7 @@ OPERATIONS: Final = (
         summary="One model: manifest, evaluation, card",
         tag="models",
         answer=ModelDetail,
-        parameters=(_MODEL,),
+        parameters=(MODEL,),
         problems=_REFUSALS,
     ),
     Operation(
@@ -142,7 +134,7 @@ OPERATIONS: Final = (
         summary="Published versions of one model",
         tag="models",
         answer=ModelVersions,
-        parameters=(_MODEL,),
+        parameters=(MODEL,),
         problems=_REFUSALS,
     ),
     Operation(

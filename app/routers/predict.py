@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import problems
-from app.context import builds_calendar, resolve
+from app.context import builds_calendar
 from app.decoding import read_body, require_json
 from app.desk import Desk
 from app.operations import JSON, Body, Endpoint, Operation
 from app.plane import Answer
-from app.queries import Observations
+from app.queries import BarsQuery, ForecastQuery, Observations
 from app.routers.access import desk, require_query
 from app.schemas import answers, forms
 from app.schemas.requests import ForecastRequest, PredictRequest, RegimeRequest
@@ -32,6 +32,8 @@ ANSWERS: Final[dict[str, type[answers.Envelope]]] = {
 
 REFUSALS: Final = (
     problems.UNKNOWN_SYMBOL,
+    problems.UNKNOWN_VERSION,
+    problems.NO_VERSION_THEN,
     problems.NO_SUCH_DATE,
     problems.HISTORY_CONFLICT,
     problems.MODEL_UNAVAILABLE,
@@ -69,7 +71,7 @@ def _predict(model: str) -> Endpoint:
         """Answer one question about bars."""
         at = desk(request)
         query = at.queries.predict(await _json(request, at))
-        return _answer(await _asked(query.symbol, lambda: at.plane.predict(model, resolve(query, at.serving.bars))))
+        return _answer(await _asked(query, lambda: at.predict(model, query)))
 
     return predict
 
@@ -80,8 +82,8 @@ def _regime(model: str) -> Endpoint:
         at = desk(request)
         query = at.queries.regime(await _json(request, at))
         if isinstance(query, Observations):
-            return _answer(await _asked(query.symbol, lambda: at.plane.regime_of(model, query)))
-        return _answer(await _asked(query.symbol, lambda: at.plane.predict(model, resolve(query, at.serving.bars))))
+            return _answer(await _asked(query, lambda: at.regime_of(model, query)))
+        return _answer(await _asked(query, lambda: at.predict(model, query)))
 
     return regime
 
@@ -91,7 +93,7 @@ def _forecast(model: str) -> Endpoint:
         """Answer with a price path."""
         at = desk(request)
         query = at.queries.forecast(await _json(request, at))
-        return _answer(await _asked(query.symbol, lambda: at.forecaster.forecast(model, query)))
+        return _answer(await _asked(query, lambda: at.forecaster.forecast(model, query)))
 
     return forecast
 
@@ -100,7 +102,7 @@ async def everything(request: Request) -> Response:
     """Answer one question by every model, and say where they contradict each other."""
     at = desk(request)
     query = at.queries.predict(await _json(request, at))
-    answer = await _asked(query.symbol, lambda: at.together(resolve(query, at.serving.bars)))
+    answer = await _asked(query, lambda: at.together(query))
     return Response(_ENCODE(answer), media_type=JSON)
 
 
@@ -110,9 +112,10 @@ async def _json(request: Request, at: Desk) -> bytes:
     return await read_body(request, at.body_timeout_seconds)
 
 
-async def _asked(symbol: str | None, ask: Callable[[], Answer]) -> Answer:
+async def _asked(query: BarsQuery | Observations | ForecastQuery, ask: Callable[[], Answer]) -> Answer:
     """Answer at once, as that takes less than handing it to a thread; in a thread where it may take long."""
-    return await run_in_threadpool(ask) if builds_calendar(symbol) else ask()
+    slow = query.version is not None or builds_calendar(query.symbol)
+    return await run_in_threadpool(ask) if slow else ask()
 
 
 def _answer(answer: Answer) -> Response:

@@ -38,24 +38,24 @@ class Form:
 
 
 ONE_BAR: Final = Form(
-    "one bar", ("open", "high", "low", "close"), ("volume", "date", "symbol"), {"one bar, flat": FLAT_BAR}
+    "one bar", ("open", "high", "low", "close"), ("volume", "date", "symbol", "version"), {"one bar, flat": FLAT_BAR}
 )
 WINDOW: Final = Form(
     "window",
     ("bars",),
-    ("symbol",),
+    ("symbol", "version"),
     {"window, rows": {"bars": ROWS}, "window, columns": {"bars": COLUMNS}},
 )
 STORED: Final = Form(
     "stored history",
     ("symbol",),
-    ("as_of",),
+    ("as_of", "version"),
     {"stored history": {"symbol": "AAPL"}, "stored history, as of a day": {"symbol": "AAPL", "as_of": "2012-06-29"}},
 )
 OBSERVATIONS: Final = Form(
     "ready-made observations",
     ("returns_window", "volatility_window"),
-    ("symbol",),
+    ("symbol", "version"),
     {
         "ready-made observations": {
             "returns_window": [0.0138, -0.0098, -0.0072, -0.0251],

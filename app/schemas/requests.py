@@ -35,6 +35,20 @@ def given(body: msgspec.Struct) -> frozenset[str]:
     return frozenset(name for name in body.__struct_fields__ if getattr(body, name) is not UNSET)
 
 
+AT_AS_OF: Final = "at-as-of"
+"""In place of a version: the one that served on the day of as-of."""
+
+AskedVersion = Annotated[
+    str,
+    Meta(
+        description="Version to answer, or `at-as-of` for the one that served on the day of as-of; what serves if left "
+        "out.",
+        pattern=rf"^(v[0-9]{{6}}|{AT_AS_OF})$(?!\n)",
+        examples=["v000001"],
+    ),
+]
+
+
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every body: a field that is not declared is refused."""
 
@@ -73,6 +87,7 @@ class PredictRequest(Struct, frozen=True):
     bars: Annotated[list[Bar], _FILLED] | Columns | UnsetType = UNSET
     symbol: Symbol | UnsetType = UNSET
     as_of: Day | UnsetType = UNSET
+    version: AskedVersion | UnsetType = UNSET
 
     def keys(self) -> int:
         """Count the keys of the body, those of its bars too."""
@@ -123,6 +138,7 @@ class ForecastRequest(Struct, frozen=True):
     level: Annotated[float, Meta(description="Share of outcomes that the band shall hold.", gt=0, lt=1)] | UnsetType = (
         UNSET
     )
+    version: AskedVersion | UnsetType = UNSET
 
     def keys(self) -> int:
         """Count the keys of the body, those of its history and regressors too."""
@@ -132,6 +148,49 @@ class ForecastRequest(Struct, frozen=True):
         if not isinstance(self.history, UnsetType):
             count += sum(len(given(row)) for row in self.history)
         return count
+
+
+PublishedVersion = Annotated[
+    str, Meta(description="A published version.", pattern=r"^v[0-9]{6}$(?!\n)", examples=["v000002"])
+]
+Why = Annotated[str, Meta(description="For the ledger, in a few words.", min_length=1, max_length=200)]
+
+
+class PromoteRequest(Struct, frozen=True):
+    """Input of `/models/{model}/promote`."""
+
+    version: PublishedVersion
+    why: Why | UnsetType = UNSET
+    instead_of: (
+        Annotated[
+            PublishedVersion | None,
+            Meta(description="Version believed to serve now, null for none; if another one does, nothing changes."),
+        ]
+        | UnsetType
+    ) = UNSET
+    anyway: Annotated[bool, Meta(description="Promote although the gate said no.")] | UnsetType = UNSET
+
+    def keys(self) -> int:
+        """Count the keys of the body."""
+        return len(given(self))
+
+
+class RollbackRequest(Struct, frozen=True):
+    """Input of `/models/{model}/rollback`."""
+
+    why: Why | UnsetType = UNSET
+
+    def keys(self) -> int:
+        """Count the keys of the body."""
+        return len(given(self))
+
+
+class ReloadRequest(Struct, frozen=True):
+    """Input of `/models/{model}/reload`, which needs no words."""
+
+    def keys(self) -> int:
+        """Count the keys of the body."""
+        return 0
 
 
 class BatchRequest(Struct, frozen=True):

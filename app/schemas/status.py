@@ -119,6 +119,19 @@ class ModelVersions(Struct, frozen=True):
     versions: list[ModelVersion]
 
 
+class Promotion(Struct, frozen=True):
+    """What a promotion, a rollback or a reload led to."""
+
+    model: Model
+    version: Annotated[str | None, Meta(description="Version that is to serve; null if nothing was promoted yet.")]
+    before: Annotated[str | None, Meta(description="Version that served before the request.")]
+    why: Annotated[str, Meta(description="What the ledger says about it.")]
+    serves: Annotated[
+        bool, Meta(description="Whether this process answers with it by now; the others follow within 2 s.")
+    ]
+    reason: Annotated[str | None, Meta(description="Why it does not serve here; null if it does.")]
+
+
 class StatusCard(Struct, frozen=True):
     """What `GET /` shows: is it working, what does it know, where to go."""
 

@@ -65,11 +65,11 @@ class Contract:
         self.document = document
         self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
-    def promises(self, method: str | None = None) -> Iterator[Promise]:
-        """Yield every operation, or those of one method."""
+    def promises(self, method: str | None = None, *, admin: bool = False) -> Iterator[Promise]:
+        """Yield every operation, or those of one method; those that change what serves only if asked for."""
         for path, operations in self.document["paths"].items():
             for name, described in operations.items():
-                if method in {None, name.upper()}:
+                if method in {None, name.upper()} and admin is ({"AdminKey": []} in described.get("security", [])):
                     yield Promise(name.upper(), path, described)
 
     def problem(self, answer: Answer) -> dict[str, Any]:
