@@ -1,6 +1,7 @@
 """Barcast's command line: serve, train, look at models, read market data."""
 
 import argparse
+import datetime as dt
 import os
 import sys
 from collections.abc import Sequence
@@ -101,6 +102,78 @@ def _models(_: argparse.Namespace) -> int:
     return 0
 
 
+def _promote(options: argparse.Namespace) -> int:
+    from models.served import load_model, prove
+    from models.store import ArtifactStore
+
+    store, model, version = ArtifactStore(_places()[0], by="command line"), options.model, options.version
+    verdict = store.manifest(model, version).gate
+    if find_spec("training") is not None and store.current(model) != version:
+        from training.kit.promotion import review
+
+        verdict = review(model, version, store)  # against what serves now
+    print(f"the gate says {'yes' if verdict.promoted else 'no'}: {verdict.reason}")
+    if not verdict.promoted and not options.anyway:
+        print("nothing has changed; --anyway promotes it against the gate", file=sys.stderr)
+        return EXIT_FAILED
+    store.load(model, version, load_model, prove)
+    why = options.why if verdict.promoted else f"{options.why} (against the gate: {verdict.reason})"
+    entry = store.promote(model, version, why=why)
+    print(f"{model} {entry.version} serves")
+    return 0
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    from models.store import ArtifactStore
+
+    entry = ArtifactStore(_places()[0], by="command line").rollback(options.model, why=options.why)
+    print(f"{options.model} {entry.version} serves again")
+    return 0
+
+
+def _history(options: argparse.Namespace) -> int:
+    from models.store import ArtifactStore, report
+
+    store = ArtifactStore(_places()[0])
+    for model in options.models or store.models():
+        if options.at is None:
+            print(report.history(store, model))
+        else:
+            print(report.served_at(store, model, options.at))
+    return 0
+
+
+def _versions(options: argparse.Namespace) -> int:
+    from models.store import ArtifactStore, report
+
+    store = ArtifactStore(_places()[0])
+    for model in options.models or store.models():
+        print(report.versions(store, model))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from models.store import ArtifactStore
+    from training.kit.compare import compare
+
+    print(compare(ArtifactStore(_places()[0]), options.model, options.one, options.other))
+    return 0
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from models.store import ArtifactStore
+
+    store = ArtifactStore(_places()[0], by="command line")
+    for model in options.models or store.models():
+        if options.dry_run:
+            gone = store.removable(model, options.keep)
+        else:
+            gone = store.collect(model, options.keep, why=f"gc, the {options.keep} newest stay")
+        word = "would go" if options.dry_run else "removed"
+        print(f"{model}: {word}: {', '.join(gone) or 'nothing'}")
+    return 0
+
+
 def _read(options: argparse.Namespace) -> int:
     from data.sources.csv import read_csv
 
@@ -171,6 +244,8 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list models: version that serves, route, worth out of sample")
     models.set_defaults(run=_models)
 
+    _add_lifecycle(commands)
+
     data = commands.add_parser("data", help="read and import market data")
     actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
 
@@ -189,6 +264,59 @@ def _parser() -> argparse.ArgumentParser:
     for action in (read, store):
         _add_reading(action)
     return parser
+
+
+def _add_lifecycle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    promote = commands.add_parser("promote", help="let a version serve, once it is judged and proven")
+    promote.add_argument("model", metavar="MODEL")
+    promote.add_argument("version", metavar="VERSION", help="such as v000002")
+    promote.add_argument("--anyway", action="store_true", help="even if the gate says no")
+    promote.set_defaults(run=_promote)
+
+    rollback = commands.add_parser("rollback", help="let the version serve that served before")
+    rollback.add_argument("model", metavar="MODEL")
+    rollback.set_defaults(run=_rollback)
+    for action in (promote, rollback):
+        action.add_argument("--why", default="by hand", help="for the ledger (default: %(default)s)")
+
+    history = commands.add_parser("history", help="what happened to the versions of a model, and what served when")
+    history.add_argument("--at", type=_time, metavar="DATE", help="only what served then; a date means its end, UTC")
+    history.set_defaults(run=_history)
+
+    versions = commands.add_parser("versions", help="list published versions with their scores and verdicts")
+    versions.set_defaults(run=_versions)
+
+    compare = commands.add_parser("compare", help="two versions side by side, and paired on the rows of both")
+    compare.add_argument("model", metavar="MODEL")
+    compare.add_argument("one", metavar="VERSION")
+    compare.add_argument("other", metavar="VERSION")
+    compare.set_defaults(run=_compare)
+
+    collect = commands.add_parser("gc", help="remove old versions; never one that serves or served last")
+    collect.add_argument("--keep", type=_count, default=5, metavar="N", help="newest that stay (default: %(default)s)")
+    collect.add_argument("--dry-run", action="store_true", help="only say what would go")
+    collect.set_defaults(run=_collect)
+    for action in (history, versions, collect):
+        action.add_argument("models", nargs="*", metavar="MODEL", help="default: all")
+
+
+def _time(text: str) -> dt.datetime:
+    """Read a day, which means its end, or a time with its offset."""
+    try:
+        when = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2026-01-31 or a time, found {text!r}") from None
+    if len(text) == len("2026-01-31"):
+        return when.replace(hour=23, minute=59, second=59, microsecond=999_999, tzinfo=dt.UTC)
+    if when.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"expected an offset such as Z or +01:00 behind {text}; or a day alone")
+    return when
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, found {text!r}")
+    return int(text)
 
 
 def _add_reading(action: argparse.ArgumentParser) -> None:

@@ -61,6 +61,7 @@ def document(operations: Sequence[Operation], version: str, *, locked: bool) -> 
     forms = {operation.body.struct.__name__: operation.body.forms for operation in operations if operation.body}
     schemas |= {name: _one_of(schemas[name], together) for name, together in forms.items() if together}
     paths: Schema = {}
+    schemes = (_SCHEMES if locked else {}) | (_ADMIN_SCHEME if any(operation.admin for operation in operations) else {})
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, locked=locked)
     return {
@@ -77,7 +78,7 @@ def document(operations: Sequence[Operation], version: str, *, locked: bool) -> 
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            "securitySchemes": _ADMIN_SCHEME | (_SCHEMES if locked else {}),
+            **({"securitySchemes": schemes} if schemes else {}),
         },
     }
 

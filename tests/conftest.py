@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from models.store.lock import locked
+from tests.app.two_versions import two_versions
 from training.kit.discover import model_names
 from training.kit.fleet import train_all
 
@@ -34,9 +35,15 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what is marked slow, or waits for trained models, last: a mistake shows in seconds."""
     for item in items:
-        if isinstance(item, pytest.Function) and "trained_store" in item.fixturenames:
+        if isinstance(item, pytest.Function) and {"trained_store", "two_version_store"} & {*item.fixturenames}:
             item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session")
+def two_version_store(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with two versions of `tests.app.two_versions.MODEL`, to be copied."""
+    return two_versions(trained_store, tmp_path_factory.mktemp("two_versions")).root
 
 
 @pytest.fixture(scope="session")

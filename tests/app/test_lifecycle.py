@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from models.manifest import Draft
 from models.store import ArtifactStore
 from tests.app.served import found
-from tests.app.two_versions import FIRST, MODEL, PATH, SECOND, two_versions
+from tests.app.two_versions import FIRST, MODEL, PATH, SECOND
 from tests.support.contract import Answer, Contract
 from tests.support.in_process import InProcess
 
@@ -23,16 +23,10 @@ BAR = {"open": 100, "high": 101, "low": 99, "close": 100.5, "volume": 10000}
 STORED = {"symbol": "AAPL", "as_of": "2012-06-29"}
 
 
-@pytest.fixture(scope="module")
-def prepared(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store with two versions, to be copied."""
-    return two_versions(trained_store, tmp_path_factory.mktemp("prepared")).root
-
-
 @pytest.fixture
-def store(prepared: Path, tmp_path: Path) -> ArtifactStore:
+def store(two_version_store: Path, tmp_path: Path) -> ArtifactStore:
     """Return a store of one's own with two versions."""
-    return ArtifactStore(Path(shutil.copytree(prepared, tmp_path / "store")), by="test")
+    return ArtifactStore(Path(shutil.copytree(two_version_store, tmp_path / "store")), by="test")
 
 
 @pytest.fixture

@@ -95,12 +95,14 @@ def _examples(method: str, path: str, found: JsonSchema, client: httpx2.Client, 
         if JSON in found["responses"]["200"]["content"] and path != "/openapi.json":
             yield from _answered(client.get(path))
         return
+    changes = {"AdminKey": []} in found.get("security", [])  # asked for on a service of tests only
     examples: Mapping[str, JsonSchema] = found["requestBody"]["content"][JSON].get("examples", {})
     names = list(examples)
-    for name in dict.fromkeys((names[0], names[-1]) if seen else names):
+    for name in dict.fromkeys((*names[:1], *names[-1:]) if seen else names):
         body: Json = examples[name]["value"]
         yield from (f"*{name.capitalize()}*", "", "```json", pretty(body), "```", "")
-        yield from _answered(client.post(path, json=body))
+        if not changes:
+            yield from _answered(client.post(path, json=body))
 
 
 def _answered(response: httpx2.Response) -> Iterator[str]:

@@ -101,7 +101,7 @@ def judge(candidate: Candidate, model: str, store: ArtifactStore) -> GateVerdict
     incumbent = of_artifact(champion)
     if incumbent is None:
         return verdict(YES, f"{version} kept no losses to compare with; {label}: {_said(naive[-1])}")
-    against = tuple(_against_champion(candidate, incumbent))
+    against = tuple(paired(candidate, incumbent))
     return verdict(*_compared(candidate, incumbent, label, against), against)
 
 
@@ -144,8 +144,8 @@ def _against_naive(losses: Losses) -> list[Comparison]:
     ]
 
 
-def _against_champion(candidate: Candidate, incumbent: Candidate) -> list[Comparison]:
-    """Compare the tiers that both have, by the same score, on enough days."""
+def paired(candidate: Candidate, incumbent: Candidate) -> list[Comparison]:
+    """Compare two versions in the tiers that both have, by the same score, on enough days."""
     counterparts = {(tier.tier, tier.metric, tier.baseline): tier for tier in incumbent.losses.tiers}
     pairs: list[tuple[TierLosses, Common]] = []
     for tier in candidate.losses.tiers:
