@@ -50,7 +50,7 @@ def _serve(_: argparse.Namespace) -> NoReturn:
 
 def _train_missing(artifacts: Path, data: Path) -> None:
     from models.store import ArtifactStore
-    from training.kit.fleet import missing
+    from training.kit.missing import missing
 
     models = missing(ArtifactStore(artifacts))
     if models and _train_models(models, artifacts, data) == EXIT_FAILED:
@@ -60,7 +60,7 @@ def _train_missing(artifacts: Path, data: Path) -> None:
 def _train(options: argparse.Namespace) -> int:
     from models.store import ArtifactStore
     from training.kit.discover import model_names, spec_of
-    from training.kit.fleet import missing
+    from training.kit.missing import missing
 
     artifacts, data = _places()
     for model in options.models:

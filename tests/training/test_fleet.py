@@ -13,7 +13,8 @@ import pytest
 
 from models.store import ArtifactStore
 from training.kit.discover import model_names
-from training.kit.fleet import Result, exit_code, missing, summary, train_all
+from training.kit.fleet import Fleet, Result, exit_code, script_arguments, summary, train_all
+from training.kit.missing import missing
 
 ROOT = Path(__file__).parents[2]
 TOO_SHORT = ("FB",)
@@ -65,7 +66,7 @@ def test_a_champion_of_other_features_is_missing(trained_store: Path, tmp_path: 
     assert 0 < len(users) < len(model_names())
 
     program = (
-        "from pathlib import Path; from models.store import ArtifactStore; from training.kit.fleet import missing; "
+        "from pathlib import Path; from models.store import ArtifactStore; from training.kit.missing import missing; "
         "print(*missing(ArtifactStore(Path('store'))))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -124,6 +125,40 @@ def test_a_signal_ends_every_training_and_leaves_the_store(tmp_path: Path, numbe
     assert stderr == "barcast: interrupted\n"
     assert _none_left(store)
     assert ArtifactStore(store).models() == ()
+
+
+def test_a_script_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    """With what it started; the result says so and keeps what it said last; the store is as it was."""
+    lines: list[str] = []
+    arguments = script_arguments(tmp_path / "store", tmp_path)
+    fleet = Fleet(arguments, timeout_s=6.0, say=lines.append)
+
+    result = fleet.train("prophet_forecast")
+
+    assert result.timed_out
+    assert (result.code, result.version) == (130, None)
+    assert result.outcome == "failed (took too long and was ended)"
+    assert result.tail[-1] == "prophet_forecast: interrupted; what serves is what served before"
+    assert list(result.tail) == lines[-len(result.tail) :]
+    assert _none_left(tmp_path / "store")
+    assert ArtifactStore(tmp_path / "store").models() == ()
+
+
+def test_an_interpreter_that_is_none_is_a_failure(tmp_path: Path) -> None:
+    """Of one script, by its exit code and its words."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho no such interpreter\nexit 7\n")
+    python.chmod(0o755)
+    result = Fleet([], python=str(python), say=lambda _: None).train("hmm_regime")
+    assert (result.code, result.version, result.tail) == (7, None, ("no such interpreter",))
+    assert result.outcome == "failed (exit code 7)"
+
+
+def test_a_fleet_that_was_ended_starts_nothing(tmp_path: Path) -> None:
+    """What waits for a core never begins."""
+    fleet = Fleet(script_arguments(tmp_path / "store", tmp_path))
+    fleet.end()
+    assert fleet.train("hmm_regime").code == -signal.SIGTERM
 
 
 def _processes(store: Path) -> Iterator[int]:

@@ -1,26 +1,27 @@
-"""Train several models side by side, each in a process of its own."""
+"""Trainings side by side, each in a process of its own: one script, or several at once."""
 
-import asyncio
 import os
 import signal
+import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
-from feature_mapper.errors import FeatureMismatch
-from feature_mapper.manifest import resolve
-from models.errors import ArtifactError, StoreError
-from models.features import to_entries
-from models.manifest import Manifest
-from models.served import load_model, prove
+import msgspec
+
 from models.store import ArtifactStore
-from models.store.loading import changed_libraries
 from models.tasks.registry import task_of
-from training.kit.discover import FOLDER, model_names
+from training.kit.discover import FOLDER
+from training.kit.main import Report
 
 SLOWEST_FIRST: Final = ("forecast", "volatility", "regime", "risk", "return", "direction")
 """Tasks by how long their training takes; the longest starts first, so that none is left running alone."""
@@ -33,55 +34,159 @@ ONE_THREAD: Final = dict.fromkeys(
 PATIENCE_S: Final = 10.0
 """How long a training may take to end after it was told to."""
 
+TAIL_LINES: Final = 40
+"""Last lines of a script that a result keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How the training of one model ended: the exit code of its script (see its ``--help``) and its duration."""
+    """How the training of one model ended.
+
+    Attributes
+    ----------
+    code : int
+        Exit code of its script, see its ``--help``; below 0: the signal that ended it.
+    seconds : float
+        Its duration.
+    version : str or None
+        The version that it published; None: none.
+    timed_out : bool
+        Whether it was ended because it took too long.
+    tail : tuple of str
+        The last lines that it printed.
+
+    """
 
     model: str
     code: int
     seconds: float
+    version: str | None = None
+    timed_out: bool = False
+    tail: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:
-        """The exit code in words."""
+        """How it ended, in words."""
+        if self.timed_out:
+            return "failed (took too long and was ended)"
         known = {0: "promoted", 3: "kept as candidate"}
         return known.get(self.code, f"failed (exit code {self.code})")
 
 
-def missing(store: ArtifactStore) -> tuple[str, ...]:
-    """Return the models of ``training`` without a sound champion: none, a quarantined one, one whose bytes changed.
+class Fleet:
+    """Runs training scripts; safe for threads.
 
-    A champion that other code or other libraries made is loaded and proven, and quarantined if it fails: better now,
-    when it can be trained again, than in the service.
-
-    Raises
-    ------
-    StoreError
-        The store can't be read, so nobody knows.
+    Parameters
+    ----------
+    arguments : sequence of str
+        What every script is given.
+    python : str
+        Interpreter that runs them.
+    timeout_s : float or None
+        How long one may take.
+    say : callable
+        Takes each line that a training prints, as it comes, and the model that it is of.
 
     """
-    return tuple(model for model in model_names() if not _sound(model, store))
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        python: str = sys.executable,
+        timeout_s: float | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._arguments = tuple(arguments)
+        self._python = python
+        self._timeout_s = timeout_s
+        self._say = say
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._over = False
+
+    def train(self, model: str) -> Result:
+        """Run the script of one model to its end."""
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="barcast-") as folder:
+            report = Path(folder) / "report.json"
+            process = self._start(model, report)
+            if process is None:
+                return Result(model, -signal.SIGTERM, 0.0)
+            tail: deque[str] = deque(maxlen=TAIL_LINES)
+            late = threading.Event()
+            timer = threading.Timer(self._timeout_s or threading.TIMEOUT_MAX, self._too_late, (process, late))
+            timer.daemon = True
+            timer.start()
+            with process:
+                try:
+                    for line in process.stdout or ():
+                        tail.append(line.rstrip())
+                        self._say(line.rstrip())
+                    code = process.wait()
+                finally:
+                    timer.cancel()
+                    _end(process)
+                    with self._lock:
+                        self._running.discard(process)
+            version = msgspec.json.decode(report.read_bytes(), type=Report).version if report.exists() else None
+        return Result(model, code, time.monotonic() - started, version, late.is_set(), tuple(tail))
+
+    def end(self) -> None:
+        """End everything that runs, and start nothing any more."""
+        with self._lock:
+            self._over = True
+            running = tuple(self._running)
+        for process in running:
+            _signal(process, signal.SIGTERM)
+        for process in running:
+            _end(process)
+
+    def _start(self, model: str, report: Path) -> subprocess.Popen[str] | None:
+        command = [self._python, "-m", f"training.{model}.train", *self._arguments, "--report", str(report)]
+        with self._lock:  # or `end` could miss a process that is just being started
+            if self._over:
+                return None
+            process = subprocess.Popen(
+                command,
+                cwd=FOLDER.parent,  # where -m looks first: this checkout's code, wherever it was called from
+                env={**os.environ, **ONE_THREAD},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                process_group=0,  # Ctrl-C reaches this process alone, which then ends the others and what they started
+            )
+            self._running.add(process)
+        return process
+
+    def _too_late(self, process: subprocess.Popen[str], late: threading.Event) -> None:
+        late.set()
+        _end(process)
 
 
-def _sound(model: str, store: ArtifactStore) -> bool:
-    try:
-        if not _made_by_this_code(store.read(model).manifest):
-            store.load(model, None, load_model, prove)
-    except StoreError:
-        raise
-    except ArtifactError:
-        return False
-    return True
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
-def _made_by_this_code(manifest: Manifest) -> bool:
-    try:
-        for tier in manifest.tiers:
-            resolve(to_entries(tier.features))
-    except FeatureMismatch:
-        return False
-    return not changed_libraries(manifest)
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process and what it started, if it still runs: first by asking, then by force."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        _signal(process, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_S)
+
+
+def script_arguments(artifacts: Path, data: Path, symbols: Sequence[str] = (), *, candidate: bool = False) -> list[str]:
+    """Return what a script is given: where to publish, where imported series are, which symbols to train on."""
+    arguments = ["--artifacts", str(artifacts.resolve()), "--data", str(data.resolve())]
+    if symbols:
+        arguments += ["--symbols", *symbols]
+    return [*arguments, *(["--candidate"] if candidate else [])]
 
 
 def train_all(
@@ -116,75 +221,39 @@ def train_all(
         By Ctrl-C or SIGTERM, once every training has ended.
 
     """
-    arguments = ["--artifacts", str(artifacts.resolve()), "--data", str(data.resolve())]
-    if symbols:
-        arguments += ["--symbols", *symbols]
-    return asyncio.run(_train_all(models, arguments, jobs or _cores(), say))
+    fleet = Fleet(script_arguments(artifacts, data, symbols), say=say)
+    with ThreadPoolExecutor(jobs or cores()) as pool, stopping(fleet):
+        futures = {model: pool.submit(fleet.train, model) for model in slowest_first(models)}
+        return tuple(futures[model].result() for model in models)
 
 
-def _cores() -> int:
+@contextmanager
+def stopping(fleet: Fleet) -> Iterator[None]:
+    """End a fleet where this process is told to stop, by Ctrl-C or SIGTERM, or where anything else goes wrong."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _interrupt) if main else None
+    try:
+        yield
+    except BaseException:
+        fleet.end()
+        raise
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def cores() -> int:
     """Return the number of cores that this process may use, or of all where the system can't tell (macOS)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-async def _train_all(
-    models: Sequence[str], arguments: Sequence[str], at_once: int, say: Callable[[str], None]
-) -> tuple[Result, ...]:
-    slots = asyncio.Semaphore(at_once)
-    loop = asyncio.get_running_loop()
-    tasks = {
-        model: asyncio.create_task(_train(model, arguments, slots, say)) for model in sorted(models, key=_duration)
-    }
-    everything = asyncio.gather(*tasks.values())
-    loop.add_signal_handler(signal.SIGTERM, everything.cancel)
-    try:
-        await everything
-    except asyncio.CancelledError:
-        await asyncio.wait(tasks.values())  # each ends its process first
-        raise KeyboardInterrupt from None
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-    return tuple(tasks[model].result() for model in models)
-
-
-def _duration(model: str) -> int:
-    return SLOWEST_FIRST.index(task_of(model).identity.name)
-
-
-async def _train(model: str, arguments: Sequence[str], slots: asyncio.Semaphore, say: Callable[[str], None]) -> Result:
-    async with slots:
-        started = time.monotonic()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            f"training.{model}.train",
-            *arguments,
-            cwd=FOLDER.parent,  # where -m looks first: this checkout's code, wherever it was called from
-            env={**os.environ, **ONE_THREAD},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            process_group=0,  # Ctrl-C reaches this process alone, which then ends the others and what they started
-        )
-        try:
-            if process.stdout is not None:
-                async for line in process.stdout:
-                    say(line.decode(errors="replace").rstrip())
-            code = await process.wait()
-        finally:
-            await _end(process)
-    return Result(model, code, time.monotonic() - started)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a process and what it started, if it still runs: first by asking, then by force."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.returncode is not None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), PATIENCE_S)
+def slowest_first(models: Sequence[str]) -> list[str]:
+    """Return models in the order in which to start them."""
+    return sorted(models, key=lambda model: SLOWEST_FIRST.index(task_of(model).identity.name))
 
 
 def summary(results: Sequence[Result], store: ArtifactStore) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
+import msgspec
+
 from data.bar_store import sample_store
 from data.paths import processed_root
 from feature_mapper.bars import Bars
@@ -35,6 +37,13 @@ exit codes:
 """
 
 
+class Report(msgspec.Struct, frozen=True):
+    """What `--report` writes: the version that a training published."""
+
+    model: str
+    version: str
+
+
 def main(script: str, arguments: Sequence[str] | None = None) -> int:
     """Train the model of the folder that ``script`` lies in; return the exit code, see ``--help``."""
     model = Path(script).resolve().parent.name
@@ -44,6 +53,8 @@ def main(script: str, arguments: Sequence[str] | None = None) -> int:
     try:
         manifest = run(model, spec_of(model), _series(options.data, options.symbols), store)
         _report(manifest)
+        if options.report is not None:
+            options.report.write_bytes(msgspec.json.encode(Report(model=model, version=manifest.version)))
         verdict = manifest.gate if options.candidate else settle(model, manifest.version, store)
     except BarcastError as error:
         print(f"{model}: {error}", file=sys.stderr)
@@ -87,6 +98,7 @@ def _parser(model: str) -> argparse.ArgumentParser:
         action="store_true",
         help="publish it with its verdict, and let nothing serve but what serves now",
     )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write there, as JSON, which version was published")
     return parser
 
 
