@@ -1,0 +1,44 @@
+"""How steps are run: by whom is left to an engine, so that one pipeline serves the command line and Prefect alike."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Engine(Protocol):
+    """Runs the steps of a pipeline and passes on what they say."""
+
+    def say(self, line: str) -> None:
+        """Pass on a line of progress; called from any thread."""
+        ...
+
+    def step(self, name: str, do: Callable[[], R]) -> R:
+        """Run one step and return its result; raises what it raises."""
+        ...
+
+    def each(self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int) -> list[R | Exception]:
+        """Run a step for each item, so many at once; return results, or what was raised, in order of the items."""
+        ...
+
+
+class Plain:
+    """Runs steps in this process, and says so on stdout."""
+
+    def __init__(self, say: Callable[[str], None] = print) -> None:
+        """Store."""
+        self.say = say
+
+    def step(self, name: str, do: Callable[[], R]) -> R:
+        """Run one step."""
+        self.say(f"[{name}]")
+        return do()
+
+    def each(self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int) -> list[R | Exception]:
+        """Run a step for each item, in threads."""
+        self.say(f"[{name}] {', '.join(items)}")
+        with ThreadPoolExecutor(max(1, at_once)) as pool:
+            futures = [pool.submit(do, item) for item in items]
+            return [future.exception() or future.result() for future in futures]  # type: ignore[misc]  # a base exception is raised by `result`

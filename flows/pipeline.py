@@ -1,0 +1,179 @@
+"""The pipeline: ingest, validate, train, judge, promote, confirm. Knows no engine and no scheduler."""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from data.provenance import write_at_once
+from data.validation import Validation
+from feature_mapper.errors import BarcastError
+from flows import steps
+from flows.engine import Engine
+from flows.ingestion import Ingestion, ingest
+from flows.plan import Plan
+from flows.summary import SCHEMA, State, Summary, Trained
+from models.store import ArtifactStore
+from training.kit.fleet import Result, stopping
+
+
+class Halted(BarcastError):
+    """The data are not fit to train on; nothing was started."""
+
+
+def now() -> dt.datetime:
+    """Return the time, with its zone."""
+    return dt.datetime.now(dt.UTC)
+
+
+def retrain(plan: Plan, engine: Engine, clock: Callable[[], dt.datetime] = now) -> Summary:
+    """Retrain the models of a plan and let those serve that pass the gate; return what happened.
+
+    Data that fail halt everything before any script starts. A script that fails stops no other, and what served before
+    goes on serving. The summary and the validation's page are written below ``runs/`` of the plan's data folder.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Once every script has ended; what serves is what served before, or what had been promoted by then.
+
+    """
+    run = _Run(plan, engine, clock)
+    try:
+        ingestion = run.ingested()
+        run.validated(ingestion)
+    except BarcastError as error:
+        summary = run.halted(str(error))
+    else:
+        summary = run.done(ingestion, run.trained(ingestion))
+    run.write("summary.json", msgspec.json.format(msgspec.json.encode(summary), indent=1) + b"\n")
+    return summary
+
+
+class _Run:
+    """One run on its way: what is known by now, and where its files go."""
+
+    def __init__(self, plan: Plan, engine: Engine, clock: Callable[[], dt.datetime]) -> None:
+        self.plan, self.engine = plan, engine
+        self.started, self.begun = clock(), time.monotonic()
+        self.folder = plan.data / "runs" / f"{self.started:%Y%m%dT%H%M%S.%fZ}"
+        self.store = ArtifactStore(plan.artifacts, by="retraining")
+        self.serving = {model: self.store.current(model) for model in plan.models}
+        self.ingestion: Ingestion | None = None
+        self.validation: Validation | None = None
+        self.report: Path | None = None
+
+    def ingested(self) -> Ingestion:
+        """Bring the bars up to date."""
+        self.before = self.engine.step("remember", lambda: steps.known_before(self.plan))
+        self.ingestion = self.engine.step("ingest", lambda: ingest(self.plan, self.engine.say))
+        if self.ingestion.halts:
+            failed = "; ".join(f"{one.symbol}: {one.said}" for one in self.ingestion.failed[:3])
+            raise Halted(f"ingestion, {self.ingestion.verdict()}: {failed}")
+        return self.ingestion
+
+    def validated(self, ingestion: Ingestion) -> None:
+        """Judge bars, then features; the page is written whatever they say."""
+        today = np.datetime64(self.started.date(), "D")
+        bars = self.engine.step("validate bars", lambda: steps.check_bars(self.plan, ingestion, self.before, today))
+        self._judged(bars)
+        features = self.engine.step("validate features", lambda: steps.check_features(self.plan, ingestion))
+        self._judged(bars.merged(features))
+
+    def _judged(self, validation: Validation) -> None:
+        self.validation = validation
+        self.write("validation.json", msgspec.json.encode(validation))
+        self.report = self.write("validation.html", validation.html().encode())
+        if validation.halts:
+            for line in validation.text().splitlines():
+                self.engine.say(line)
+            raise Halted(f"validation, {validation.verdict()}; see {self.report}")
+
+    def trained(self, ingestion: Ingestion) -> list[Trained]:
+        """Run the scripts, then judge and promote what they published."""
+        fleet = steps.fleet_of(self.plan, ingestion, self.engine.say)
+        with stopping(fleet):
+            results = self.engine.each("train", fleet.train, self.plan.models, self.plan.jobs)
+        pairs = zip(self.plan.models, results, strict=True)
+        return [self._settled(model, result) for model, result in pairs]
+
+    def _settled(self, model: str, result: Result | Exception) -> Trained:
+        if isinstance(result, Exception):
+            return self._told(model, Result(model, 1, 0.0), steps.failure(result))
+        if result.version is None:
+            last = result.tail[-1] if result.tail else "it said nothing"
+            return self._told(model, result, f"{result.outcome}: {last}")
+        try:
+            said = self.engine.step(f"judge {model}", lambda: steps.judge_candidate(self.plan, result))
+            self.engine.say(f"[judge {model}] {result.version}: {said}")
+            settled = self.engine.step(f"promote {model}", lambda: steps.promote_candidate(self.plan, result))
+        except BarcastError as error:
+            return self._told(model, result, steps.failure(error))
+        return self._told(model, result, settled.reason, "promoted" if settled.promoted else "candidate")
+
+    def _told(self, model: str, result: Result, reason: str, state: State = "failed") -> Trained:
+        return Trained(
+            model=model,
+            state=state,
+            version=result.version,
+            before=self.serving[model],
+            serves=self.store.current(model),
+            exit_code=result.code,
+            seconds=result.seconds,
+            reason=reason,
+            tail=result.tail,
+        )
+
+    def done(self, ingestion: Ingestion, models: list[Trained]) -> Summary:
+        """Confirm what serves, and sum up."""
+        promoted = {model.model: model.version for model in models if model.state == "promoted" and model.version}
+        confirmed = self.engine.step("notify", lambda: steps.confirm(self.plan, promoted))
+        return self._summary(ingestion.usable, None, tuple(models), confirmed)
+
+    def halted(self, why: str) -> Summary:
+        """Sum up a run that trained nothing."""
+        models = tuple(
+            Trained(
+                model=model,
+                state="not started",
+                version=None,
+                before=version,
+                serves=version,
+                exit_code=None,
+                seconds=0.0,
+                reason="the data halted the run",
+                tail=(),
+            )
+            for model, version in self.serving.items()
+        )
+        return self._summary(() if self.ingestion is None else self.ingestion.usable, why, models, ())
+
+    def _summary(
+        self,
+        symbols: tuple[str, ...],
+        halted: str | None,
+        models: tuple[Trained, ...],
+        confirmed: tuple[steps.Confirmed, ...],
+    ) -> Summary:
+        return Summary(
+            schema=SCHEMA,
+            started=self.started.isoformat(),
+            seconds=time.monotonic() - self.begun,
+            source=self.plan.source,
+            symbols=symbols,
+            ingestion=self.ingestion,
+            validation="" if self.validation is None else self.validation.verdict(),
+            halted=halted,
+            models=models,
+            service=confirmed,
+            report=None if self.report is None else str(self.report),
+        )
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a file of the run at once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_at_once(self.folder / name, data)
+        return self.folder / name

@@ -1,0 +1,123 @@
+"""What a retraining is to do: every choice of a run, in one value."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from feature_mapper.errors import BarcastError
+from data.paths import processed_root
+from models.paths import artifacts_root
+from training.kit.discover import model_names
+from training.kit.fleet import cores, slowest_first
+
+Source = Literal["stored", "csv", "yahoo"]
+SOURCES: Final[tuple[Source, ...]] = get_args(Source)
+SCRIPT_TIMEOUT_S: Final = 3600.0
+
+
+class PlanError(BarcastError):
+    """A retraining was asked for that can't be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Choices of one run; build it with `plan`, which checks them.
+
+    Attributes
+    ----------
+    source : {"stored", "csv", "yahoo"}
+        ``stored``: the bars that are there. ``csv``: the files of ``folder``, one a symbol. ``yahoo``: what Yahoo has
+        beyond them.
+    folder : Path or None
+        Of ``csv``.
+    symbols : tuple of str
+        To ingest and to train on; empty: all that are stored, or in the folder.
+    models : tuple of str
+        To train, the slowest first.
+    artifacts, data : Path
+        The store of models; the folder that ``raw/``, ``processed/`` and ``runs/`` are in.
+    python : str
+        Interpreter of the scripts.
+    jobs : int
+        Scripts at once.
+    script_timeout_s : float
+        How long one may take.
+    missing : float
+        Share of the symbols that may fail to be ingested before the run halts; they are left out then.
+    service : str or None
+        Address of a running service that is to confirm what it serves.
+    provider : str or None
+        Address that is asked in the place of Yahoo's.
+
+    """
+
+    source: Source
+    folder: Path | None
+    symbols: tuple[str, ...]
+    models: tuple[str, ...]
+    artifacts: Path
+    data: Path
+    python: str = sys.executable
+    jobs: int = field(default_factory=cores)
+    script_timeout_s: float = SCRIPT_TIMEOUT_S
+    missing: float = 0.0
+    service: str | None = None
+    provider: str | None = None
+
+
+def plan(
+    *,
+    source: str = "stored",
+    folder: Path | str | None = None,
+    symbols: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
+    skip: tuple[str, ...] = (),
+    artifacts: Path | None = None,
+    data: Path | None = None,
+    python: str = sys.executable,
+    jobs: int | None = None,
+    script_timeout_s: float = SCRIPT_TIMEOUT_S,
+    missing: float = 0.0,
+    service: str | None = None,
+    provider: str | None = None,
+) -> Plan:
+    """Return the plan of a run; ``only`` and ``skip`` name models.
+
+    Raises
+    ------
+    PlanError
+        An unknown source or model, a folder that lacks or is not wanted, a number out of its range.
+    """
+    chosen = next((known for known in SOURCES if known == source), None)
+    if chosen is None:
+        raise PlanError(f"expected a source out of {', '.join(SOURCES)}, found {source!r}; correct it")
+    if (chosen == "csv") != (folder is not None):
+        found = "none" if folder is None else str(folder)
+        raise PlanError(f"expected a folder of files for the source csv, and only for it, found {found}; correct it")
+    if chosen == "yahoo" and not symbols:
+        raise PlanError("expected the symbols to ask Yahoo for, found none; name them")
+    known_models = model_names()
+    for name in (*only, *skip):
+        if name not in known_models:
+            raise PlanError(f"expected models out of {', '.join(known_models)}, found {name!r}; correct it")
+    models = [model for model in only or known_models if model not in skip]
+    if not models:
+        raise PlanError("expected at least one model to train, found none; skip fewer")
+    if script_timeout_s <= 0 or not 0 <= missing < 1 or (jobs is not None and jobs < 1):
+        found = f"a time limit of {script_timeout_s:g} s, a share of {missing:g}, {jobs} jobs"
+        raise PlanError(f"expected a time limit above 0, a share from 0 to below 1 and 1 job or more, found {found}")
+    return Plan(
+        source=chosen,
+        folder=None if folder is None else Path(folder),
+        symbols=tuple(dict.fromkeys(symbols)),
+        models=tuple(slowest_first(models)),
+        artifacts=artifacts or artifacts_root(),
+        data=data or processed_root().parent,
+        python=python,
+        jobs=jobs or cores(),
+        script_timeout_s=script_timeout_s,
+        missing=missing,
+        service=service,
+        provider=provider,
+    )

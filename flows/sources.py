@@ -1,0 +1,132 @@
+"""Where bars come from, and what came of each symbol: as stored, from files, from Yahoo."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from data.bar_store import BarStore
+from data.errors import DataError
+from data.snapshots import About
+from data.symbols import symbol_of
+from flows.plan import Plan, PlanError
+
+if TYPE_CHECKING:
+    from data.sources.yahoo import Usable, YahooSeries
+
+Status = Literal["new", "updated", "unchanged", "stored", "failed"]
+
+
+class Ingested(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one symbol.
+
+    ``restated`` tells that its history is another than before, which a new snapshot holds; ``said`` is a sentence.
+    """
+
+    symbol: str
+    status: Status
+    restated: bool
+    said: str
+
+
+def _stored(plan: Plan, store: BarStore) -> Iterator[Ingested]:
+    stored = {info.symbol: info for info in store.symbols()}
+    broken = store.broken()
+    names = plan.symbols or tuple(sorted({*stored, *broken}))
+    if not names:
+        raise PlanError("expected stored series to train on, found none; import some")
+    for name in names:
+        if (info := stored.get(name)) is not None:
+            said = f"{info.bars} bars, {info.first} to {info.last}, as stored"
+            yield Ingested(symbol=name, status="stored", restated=False, said=said)
+        else:
+            said = str(broken.get(name, f"expected a stored series, found none of {name}; import it"))
+            yield Ingested(symbol=name, status="failed", restated=False, said=said)
+
+
+def _files(plan: Plan, store: BarStore) -> Iterator[Ingested]:
+    folder = plan.folder or Path()
+    files = sorted(folder.glob("*.csv")) if folder.is_dir() else []
+    if not files:
+        raise PlanError(f"expected files named <SYMBOL>.csv in {folder}, found none; check the folder")
+    wanted = set(plan.symbols)
+    for path in files:
+        try:
+            symbol = symbol_of(path.stem)
+        except DataError as error:
+            yield Ingested(symbol=path.stem[:32], status="failed", restated=False, said=str(error))
+            continue
+        if not wanted or symbol in wanted:
+            wanted.discard(symbol)
+            yield _file(path, symbol, store)
+    for symbol in sorted(wanted):
+        said = f"expected {symbol}.csv in {folder}, found none; put it there, or leave the symbol out"
+        yield Ingested(symbol=symbol, status="failed", restated=False, said=said)
+
+
+def _file(path: Path, symbol: str, store: BarStore) -> Ingested:
+    before = store.snapshots.latest(symbol, "csv")
+    try:
+        data = path.read_bytes()
+        if before is not None and store.snapshots.read(before) == data and symbol in _names(store):
+            said = f"the same file as snapshot {before.entry.sequence}"
+            return Ingested(symbol=symbol, status="unchanged", restated=False, said=said)
+        report = store.import_csv(path, symbol, file_symbol=None)
+    except (DataError, OSError) as error:
+        return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
+    (series,) = report.series
+    said = f"{series.bars} bars, {series.first} to {series.last}, {series.adjustment.value}"
+    return Ingested(symbol=symbol, status="new" if before is None else "updated", restated=before is not None, said=said)
+
+
+def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: BarStore) -> Ingested:
+    """Keep what Yahoo said as a snapshot, and store the bars that it makes."""
+    from data.sources.yahoo import Stale
+
+    got = outcome.got if isinstance(outcome, Stale) else outcome
+    series = outcome.series
+    why = {"first": "first", "appended": "appended", "current": "current"}.get(got.kind, str(outcome)[:500])
+    about = About(
+        request={"symbol": symbol, "known": "nothing" if known is None else f"up to {known.date[-1]}"},
+        adjustment=f"{series.adjustment.value} ({series.adjustment_note})",
+        rows=len(series),
+        first=series.date[0],
+        last=series.date[-1],
+        why=why,
+    )
+    try:
+        snapshot = store.snapshots.write(symbol, "yahoo", series.dump(), "csv", about)
+        bars, adjustment = series.bars()
+        store.store(bars, symbol, adjustment=adjustment, source="yahoo", snapshots=(snapshot,), currency=series.currency)
+    except DataError as error:
+        return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
+    status: Status = "new" if known is None else "unchanged" if got.kind == "current" else "updated"
+    return Ingested(symbol=symbol, status=status, restated=got.kind == "restated", said=str(outcome))
+
+
+def _names(store: BarStore) -> frozenset[str]:
+    return frozenset(info.symbol for info in store.symbols())
+
+
+def _yahoo(plan: Plan, store: BarStore) -> Iterator[Ingested]:
+    from data.sources.yahoo import Yahoo, YahooSeries, is_usable, open_session
+
+    known = {}
+    for symbol in plan.symbols:
+        if (latest := store.snapshots.latest(symbol, "yahoo")) is not None:
+            known[symbol] = YahooSeries.load(store.snapshots.read(latest))
+    with Yahoo(cache=plan.data / "cache" / "yahoo", session=open_session(plan.provider)) as yahoo:
+        for symbol, outcome in yahoo.fetch_many(plan.symbols, known):
+            if is_usable(outcome):
+                yield _kept(symbol, outcome, known.get(symbol), store)
+            else:
+                yield Ingested(symbol=symbol, status="failed", restated=False, said=str(outcome))
+
+
+READERS: Final[Mapping[str, Callable[[Plan, BarStore], Iterator[Ingested]]]] = {
+    "stored": _stored,
+    "csv": _files,
+    "yahoo": _yahoo,
+}
+"""What brings the stored series up to date, by source."""

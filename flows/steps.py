@@ -1,0 +1,136 @@
+"""The steps of a retraining, as plain functions: any engine can run them, and so can a test."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from data.bar_store import sample_store
+from data.calendars import Calendar, calendar_for
+from data.validation import Validation, validate_bars, validate_features
+from feature_mapper.bars import Bars
+from feature_mapper.catalogue import CATALOGUE
+from feature_mapper.errors import BarcastError
+from flows.ingestion import Ingestion, Say
+from flows.plan import Plan
+from models.store import ArtifactStore
+from training.kit.fleet import Fleet, Result, script_arguments
+from training.kit.promotion import review, settle
+
+CONFIRM_S: Final = 5.0
+"""How long a service may take to serve what was promoted; it should need 2."""
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a candidate: whether it serves, what the gate said in the end, and what serves now."""
+
+    model: str
+    version: str
+    promoted: bool
+    reason: str
+    serves: str | None
+
+
+class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a running service answers with what serves in the store."""
+
+    model: str
+    version: str
+    served: bool
+    said: str
+
+
+def series_of(plan: Plan, ingestion: Ingestion) -> dict[str, Bars]:
+    """Return the bars of the symbols that may be trained on."""
+    store = sample_store(plan.data / "processed")
+    return {symbol: store.bars(symbol) for symbol in ingestion.usable}
+
+
+def known_before(plan: Plan) -> dict[str, Bars]:
+    """Return the stored bars as they are before an ingestion, to see what it changed."""
+    store = sample_store(plan.data / "processed")
+    return {info.symbol: store.bars(info.symbol) for info in store.symbols()}
+
+
+def check_bars(plan: Plan, ingestion: Ingestion, before: Mapping[str, Bars], today: np.datetime64) -> Validation:
+    """Judge the bars. What restated its history goes on from nothing; only live sources can be stale."""
+    series = series_of(plan, ingestion)
+    restated = {one.symbol for one in ingestion.symbols if one.restated}
+    store = sample_store(plan.data / "processed")
+
+    def calendar_of(symbol: str) -> Calendar:
+        return calendar_for(name=store.info(symbol).calendar)
+
+    previous = {symbol: bars for symbol, bars in before.items() if symbol in series and symbol not in restated}
+    return validate_bars(series, calendar_of, today if plan.source == "yahoo" else None, previous)
+
+
+def check_features(plan: Plan, ingestion: Ingestion) -> Validation:
+    """Judge the matrices that models would be fitted on."""
+    return validate_features(series_of(plan, ingestion), CATALOGUE)
+
+
+def fleet_of(plan: Plan, ingestion: Ingestion, say: Say) -> Fleet:
+    """Return what runs the training scripts, each to a candidate."""
+    arguments = script_arguments(plan.artifacts, plan.data / "processed", ingestion.usable, candidate=True)
+    return Fleet(arguments, python=plan.python, timeout_s=plan.script_timeout_s, say=say)
+
+
+def judge_candidate(plan: Plan, result: Result) -> str:
+    """Judge a candidate against what serves at this moment, and return the words."""
+    if result.version is None:
+        raise ValueError(f"expected a published candidate of {result.model}, found none")
+    store = ArtifactStore(plan.artifacts, by="retraining")
+    verdict = review(result.model, result.version, store)
+    return f"{'yes' if verdict.promoted else 'no'}: {verdict.reason}"
+
+
+def promote_candidate(plan: Plan, result: Result) -> Settled:
+    """Let a candidate serve if the gate says so, against whatever serves at this moment."""
+    if result.version is None:
+        raise ValueError(f"expected a published candidate of {result.model}, found none")
+    store = ArtifactStore(plan.artifacts, by="retraining")
+    verdict = settle(result.model, result.version, store)
+    return Settled(
+        model=result.model,
+        version=result.version,
+        promoted=verdict.promoted,
+        reason=verdict.reason,
+        serves=store.current(result.model),
+    )
+
+
+def confirm(plan: Plan, promoted: Mapping[str, str], patience_s: float = CONFIRM_S) -> tuple[Confirmed, ...]:
+    """Ask a running service until it answers with the versions that were promoted, or for long enough."""
+    import httpx
+
+    if plan.service is None or not promoted:
+        return ()
+    until = time.monotonic() + patience_s
+    with httpx.Client(base_url=plan.service, timeout=patience_s) as client:
+        while True:
+            try:
+                health = client.get("/health").json()
+                serving = {entry["model"]: entry["version"] for entry in health["models"]}
+                said = ""
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                serving, said = {}, f"{type(error).__name__}: {error}"
+            if serving.items() >= promoted.items() or time.monotonic() > until:
+                break
+            time.sleep(0.1)
+    return tuple(
+        Confirmed(
+            model=model,
+            version=version,
+            served=serving.get(model) == version,
+            said=said or f"serves {serving.get(model) or 'nothing'}",
+        )
+        for model, version in promoted.items()
+    )
+
+
+def failure(error: Exception) -> str:
+    """Return the words of a failed step."""
+    return str(error) if isinstance(error, BarcastError) else f"{type(error).__name__}: {error}"
