@@ -38,7 +38,8 @@ def _odd(
 
     def tells(case: BarCase, _rows: IntArray) -> Iterator[Occurrence]:
         for one, rows in chosen(case):
-            yield Occurrence(rows, one.message, one.first, one.last)
+            # The remedy of a jump is said once for all of them.
+            yield Occurrence(rows, one.message.partition("; check ")[0], one.first, one.last)
 
     return holds, tells
 

@@ -162,7 +162,8 @@ def outlined(days: DateArray, close: FloatArray, points: int = OUTLINE_POINTS) -
     rows = np.arange(len(close))
     if len(rows) > points:
         parts = np.array_split(rows, points // 2)
-        rows = np.unique([row for part in parts for row in (part[close[part].argmin()], part[close[part].argmax()])])
+        ends = [row for part in parts for row in (part[close[part].argmin()], part[close[part].argmax()])]
+        rows = np.unique([0, *ends, len(rows) - 1])
     return Outline(
         days=tuple(np.datetime_as_string(days[rows], unit="D").tolist()),
         close=tuple(float(f"{value:.6g}") for value in close[rows].tolist()),
