@@ -156,7 +156,18 @@ class BarCase:
 
     @cached_property
     def restated(self) -> Restated:
-        """How the series goes on from the previous one."""
+        """What became of the previous series."""
+        limits = self.thresholds
+        return compare(self.sound_bars, self._past, limits.restated_price, limits.restated_volume)
+
+    @cached_property
+    def lost(self) -> DateArray:
+        """Days of the previous series that are in no row, be it sound or not."""
+        past = self._past.date
+        return np.array([], dtype="datetime64[D]") if past is None else np.setdiff1d(past, self.days)
+
+    @property
+    def _past(self) -> Bars:
         if self.previous is None:
             raise TypeError("expected a previous series to compare with")
-        return compare(self.sound_bars, self.previous, self.thresholds.restated_price, self.thresholds.restated_volume)
+        return self.previous

@@ -133,7 +133,7 @@ def _restated_told(*, volume: bool) -> Callable[[BarCase, IntArray], Iterator[Oc
 
 
 def _lost_told(case: BarCase, _rows: IntArray) -> Iterator[Occurrence]:
-    lost = case.restated.lost
+    lost = case.lost
     listed = ", ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more up to {lost[-1]}" if len(lost) > 3 else "")
     yield Occurrence(_NO_ROWS, f"gone: {listed}", lost[0], lost[-1])
 
@@ -383,8 +383,8 @@ BAR_EXPECTATIONS: Final[tuple[Bar, ...]] = (
         severity=Severity.WARNING,
         expects="every day of the previous series",
         remedy="Find out why the source no longer has them.",
-        needs=(*_SOUND, "previous"),
-        holds=lambda case: not len(case.restated.lost),
+        needs=("date", "previous"),
+        holds=lambda case: not len(case.lost),
         tells=_lost_told,
     ),
 )

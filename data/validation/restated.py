@@ -1,4 +1,4 @@
-"""Whether a series goes on from the one before: the same history, up to one factor, and nothing lost."""
+"""Whether a series goes on from the one before: the same history, up to one factor."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +17,12 @@ class Change:
     message: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
+@dataclass(frozen=True, slots=True)
 class Restated:
-    """What became of the previous series: other prices, other volumes, days that are gone."""
+    """What became of the previous series on the days that both have: other prices, other volumes."""
 
     prices: tuple[Change, ...]
     volumes: tuple[Change, ...]
-    lost: DateArray
 
 
 def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance: float) -> Restated:
@@ -48,9 +47,8 @@ def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance:
     if new.date is None or previous.date is None:
         raise ValueError("expected two series with dates, found one without; give each bar its day")
     days, mine, theirs = np.intersect1d(new.date, previous.date, assume_unique=True, return_indices=True)
-    lost = np.setdiff1d(previous.date, new.date, assume_unique=True)
     if not len(days):
-        return Restated((), (), lost)
+        return Restated((), ())
     # The close stands first: its factor is that of all prices, and the one that is quoted.
     names = ("close", *(name for name in PRICES if name != "close"))
     ratios = np.stack([getattr(new, name)[mine] / getattr(previous, name)[theirs] for name in names])
@@ -69,7 +67,7 @@ def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance:
         volumes = _changes(
             days, mine, np.abs(now - expected) > volume_tolerance * np.maximum(now, expected), now, expected, "volume"
         )
-    return Restated(tuple(prices), tuple(volumes), lost)
+    return Restated(prices, volumes)
 
 
 def _changes(
