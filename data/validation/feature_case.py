@@ -1,6 +1,6 @@
 """`FeatureCase`: a matrix of features while it is judged, and what is worked out of it once for all expectations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,7 @@ from data.validation.thresholds import FeatureThresholds
 from feature_mapper.bars import Bars
 from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
-from feature_mapper.typing import BoolArray, DateArray, FloatArray
+from feature_mapper.typing import BoolArray, DateArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,38 +157,45 @@ class FeatureCase:
         return numbers
 
     @cached_property
-    def due(self) -> BoolArray:
-        """Where a number is due, shaped as `numbers`: enough bars, and what the feature needs is known in them."""
-        bars, n = self.matrix.bars, len(self.matrix.bars)
-        rows = np.arange(1, n + 1)[:, None]
+    def _reach(self) -> BoolArray:
+        """Where enough bars end, and there are dates for what needs them; of the shape of `numbers`."""
+        rows = np.arange(1, len(self.matrix.bars) + 1)[:, None]
         lookback = np.array([feature.lookback for feature in self.known], dtype=np.int64)
-        due: BoolArray = rows >= lookback
-        for column, feature in enumerate(self.known):
-            if feature.needs == "date" and bars.date is None:
-                due[:, column] = False
-            if feature.needs == "volume":
-                due[:, column] &= self._volume_known(feature.lookback)
-        return due
+        undated = np.array([feature.needs == "date" and self.matrix.bars.date is None for feature in self.known])
+        reach: BoolArray = (rows >= lookback) & ~undated.astype(np.bool_)
+        return reach
 
-    def _volume_known(self, lookback: int) -> BoolArray:
-        """Tell at which rows the last ``lookback`` volumes are all known."""
+    @cached_property
+    def due(self) -> BoolArray:
+        """Where a number is due: within reach, and every volume in the window is known."""
+        return self._with_volumes(lambda unknown, _lookback: unknown == 0)
+
+    @cached_property
+    def possible(self) -> BoolArray:
+        """Where a number may be: within reach, some volume in the window is known. A formula may not use them all."""
+        return self._with_volumes(lambda unknown, lookback: unknown < lookback)
+
+    def _with_volumes(self, enough: Callable[[IntArray, int], BoolArray]) -> BoolArray:
         volume = self.matrix.bars.volume
-        if volume is None:
-            return np.zeros(len(self.matrix.bars), dtype=np.bool_)
-        unknown = np.concatenate([[0], np.cumsum(np.isnan(volume))])
-        end = np.arange(1, len(volume) + 1)
-        known: BoolArray = unknown[end] == unknown[np.maximum(end - lookback, 0)]
-        return known
+        gone = np.ones(len(self.matrix.bars), dtype=np.bool_) if volume is None else np.isnan(volume)
+        counted = np.concatenate([[0], np.cumsum(gone)])
+        end = np.arange(1, len(gone) + 1)
+        there = self._reach.copy()
+        for column, feature in enumerate(self.known):
+            if feature.needs == "volume":
+                unknown = counted[end] - counted[np.maximum(end - feature.lookback, 0)]
+                there[:, column] &= enough(unknown, feature.lookback)
+        return there
 
     @cached_property
     def lacking(self) -> BoolArray:
-        """Where a number is due and there is none."""
-        return self.due & ~np.isfinite(self.numbers)
+        """Where a number is due and there is none; infinity is none anywhere."""
+        return (self.due & ~np.isfinite(self.numbers)) | (self.possible & np.isinf(self.numbers))
 
     @cached_property
     def made_up(self) -> BoolArray:
         """Where something is that can't be known."""
-        return ~self.due & ~np.isnan(self.numbers)
+        return ~self.possible & ~np.isnan(self.numbers)
 
     @cached_property
     def beyond_unit(self) -> BoolArray:

@@ -159,14 +159,14 @@ FEATURE_EXPECTATIONS: Final[tuple[Made, ...]] = (
         "missing-value",
         "lacking",
         severity=Severity.ERROR,
-        expects="a finite number wherever the bars reach back far enough",
+        expects="a finite number wherever the bars reach back far enough, with known volumes",
         remedy="Look at the feature's formula at that bar; a degenerate window needs a declared value.",
     ),
     _on_cells(
         "made-up-value",
         "made_up",
         severity=Severity.ERROR,
-        expects="NaN wherever they don't, or where a volume or the dates are unknown",
+        expects="NaN wherever they don't, or where the volumes or the dates are unknown",
         remedy="Look for a fill or a window that is too short: such a value can't be known.",
     ),
     _on_cells(
