@@ -166,7 +166,7 @@ FEATURE_EXPECTATIONS: Final[tuple[Made, ...]] = (
         "made-up-value",
         "made_up",
         severity=Severity.ERROR,
-        expects="NaN wherever they don't, or where the volumes or the dates are unknown",
+        expects="NaN where the bars don't reach back far enough, or volumes or dates are unknown",
         remedy="Look for a fill or a window that is too short: such a value can't be known.",
     ),
     _on_cells(
