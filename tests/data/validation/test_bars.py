@@ -250,6 +250,25 @@ def test_types_that_read_one_way_only_are_taken() -> None:
     assert names(judged(frame, today=day("2024-06-24"))) == []
 
 
+def test_two_bars_of_one_day_are_one_too_many() -> None:
+    """Whatever the clock says: bars are of days."""
+    frame = quiet()
+    frame["date"] += pd.Timedelta(hours=16)
+    frame.loc[60, "date"] = frame.loc[59, "date"] + pd.Timedelta(hours=1)
+
+    assert names(judged(frame)) == ["duplicate-day", "gap"]
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 0.0, -1.0])
+@pytest.mark.parametrize("name", PRICES)
+def test_any_price_must_be_finite_and_positive(name: str, value: float) -> None:
+    """In any of the four columns, and it is told once: not as a low above or a high below."""
+    frame = quiet()
+    frame.loc[60, name] = value
+
+    assert names(judged(frame)) == ["price-not-positive"]
+
+
 def test_a_frame_is_not_changed() -> None:
     """The frame that was given is the caller's."""
     frame = quiet()

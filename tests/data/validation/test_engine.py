@@ -133,6 +133,21 @@ def test_nothing_of_a_series_stays_behind() -> None:
     assert len(_schema_registry._reg) == before
 
 
+def test_a_sound_series_is_let_go_at_once() -> None:
+    """Without waiting for the collector of cycles, which may not run before hundreds of matrices are held."""
+    from pandera.accessors import _schema_registry
+
+    case = case_of(quiet())
+    gc.collect()
+    before = len(_schema_registry._reg)
+    gc.disable()
+    try:
+        judge(case, BAR_EXPECTATIONS)
+        assert len(_schema_registry._reg) == before
+    finally:
+        gc.enable()
+
+
 def test_one_series_that_can_not_be_looked_at_leaves_the_others() -> None:
     """Columns of unequal length are an error of their own series."""
     found = validate_bars({"BROKEN": {"date": [1, 2], "close": [1.0]}, SYMBOL: quiet()}, lambda _symbol: NEW_YORK, None)

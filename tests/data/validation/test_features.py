@@ -205,6 +205,17 @@ def test_any_number_lost_or_made_up_is_found(data: st.DataObject) -> None:
     assert list(finding.samples[0].values) == [FEATURES[column].name]
 
 
+def test_infinity_is_no_number_where_volumes_are_unknown() -> None:
+    """There a value may be missing; an infinite one is wrong all the same."""
+    frame = quiet()
+    frame.loc[60, "volume"] = np.nan
+    matrix = Matrix.of(bars_of(frame), FEATURES)
+    assert np.isnan(matrix.numbers[62, VOLUME_RATIO])
+    matrix.numbers[62, VOLUME_RATIO] = np.inf
+
+    assert names(validate_features({SYMBOL: matrix}, FEATURES)) == ["missing-value"]
+
+
 def test_a_matrix_of_other_bars_is_an_error() -> None:
     """Fewer rows than bars are told as such; what needs the rows is not judged."""
     whole = made()

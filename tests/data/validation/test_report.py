@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data.sources.sample import read_sample
+from data.validation.chart import chart
 from data.validation.engine import Accepted
 from data.validation.report import MESSAGE_SHOWN, Severity, Stage, Validation
 from data.validation.run import OUTLINE_POINTS, outlined, validate_bars, validate_features
@@ -22,7 +23,7 @@ def damaged() -> Validation:
     first.loc[60, "close"] = -1.0
     first.loc[20:30, "volume"] = 0.0
     second["date"] = second["date"].map(str)
-    second.loc[3, "date"] = EVIL
+    second.loc[len(second) - 1, "date"] = EVIL
     second = second.sort_index(ascending=False)
     third = quiet(seed=3)
     for column in ("open", "high", "low", "close"):
@@ -138,6 +139,36 @@ def test_the_page_is_inert() -> None:
         assert (attributes.get("href") or "#").startswith("#")
     assert EVIL in page.text
     assert "url(" not in damaged().html()
+
+
+def test_a_picture_is_inert() -> None:
+    """What a finding says is text in the picture, too."""
+    (finding,) = validate_bars({"X": quiet()}, lambda _symbol: NEW_YORK, day("2024-07-01")).series[0].findings
+    told = msgspec.structs.replace(finding, expectation=EVIL, message=EVIL)
+    outline = outlined(np.arange(day("2024-06-01"), day("2024-06-11")), np.linspace(1.0, 2.0, 10))
+
+    picture = Elements(chart(outline, [told]))
+
+    assert picture.open == []
+    assert {tag for tag, _ in picture.found} == {
+        "figure",
+        "div",
+        "span",
+        "svg",
+        "rect",
+        "title",
+        "polyline",
+        "figcaption",
+    }
+    assert picture.text.count(EVIL) == 2
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_picture_needs_two_days(n: int) -> None:
+    """Where there is no line there is no frame either."""
+    days = np.arange(day("2024-06-01"), day("2024-06-01") + n)
+
+    assert chart(outlined(days, np.ones(n)), []) == ""
 
 
 def test_the_page_tells_all_findings() -> None:
