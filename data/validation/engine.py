@@ -112,7 +112,7 @@ def _failures(case: CaseT, expectations: Sequence[Expectation[CaseT]], ran: set[
 
     made = schema(case, expectations, ran)
     # Pandera files the schema under the frame for as long as the frame lives, and the schema's checks hold the case. A
-    # frame of its own, freed of what it is circularly tied to, lets all of that go when this function returns.
+    # frame that the case does not hold lets all of that go when this function returns.
     seen = case.frame.copy(deep=False)
     # The environment can switch Pandera off, or half off, for a whole process. A gate must not open by that.
     with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
@@ -122,8 +122,6 @@ def _failures(case: CaseT, expectations: Sequence[Expectation[CaseT]], ran: set[
             errors = failure.schema_errors
         else:
             return {}
-        finally:
-            vars(seen).pop("pandera", None)
     by_name: dict[str, list[SchemaError]] = {}
     for error in errors:
         by_name.setdefault(_name_of(error, expectations), []).append(error)

@@ -81,6 +81,7 @@ def test_a_long_hole_is_named_without_a_calendar() -> None:
 
     assert [one.kind for one in found] == [Kind.GAP]
     assert "13 days" in found[0].message
+    assert found[0].rows == (10,)
 
 
 def test_a_bar_on_a_holiday_is_named() -> None:

@@ -250,6 +250,18 @@ def test_types_that_read_one_way_only_are_taken() -> None:
     assert names(judged(frame, today=day("2024-06-24"))) == []
 
 
+@pytest.mark.parametrize(
+    ("factor", "broken"),
+    [(1 / 5.7, "excessive-move"), (0.53, "jump"), (1 / 3, "suspected-split"), (1e-3, "suspected-unit-error")],
+)
+def test_falls_are_judged_as_rises(factor: float, broken: str) -> None:
+    """A fall by the factor of a rise is of the same kind."""
+    frame = quiet()
+    step(Given(frame, bars_of(frame), last_day(frame)), factor)
+
+    assert names(judged(frame)) == [broken]
+
+
 def test_two_bars_of_one_day_are_one_too_many() -> None:
     """Whatever the clock says: bars are of days."""
     frame = quiet()
