@@ -56,7 +56,6 @@ def _quality(
     where: Callable[[BarCase, IntArray], bool] = lambda _case, _rows: True,
 ) -> Bar:
     holds, tells = _odd(kind, where)
-    shows = ("close", "volume") if "volume" in needs else ("open", "close")
     return Expectation(
         name=name or kind.value,
         severity=severity,
@@ -64,7 +63,7 @@ def _quality(
         remedy=remedy,
         threshold=threshold,
         needs=("date", *needs),
-        shows=shows if "close" in needs else (),
+        shows=("close", "volume") if "volume" in needs else ("open", "close"),
         holds=holds,
         tells=tells,
     )

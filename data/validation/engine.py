@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -224,7 +225,7 @@ def _finding(case: CaseT, expectation: Expectation[CaseT], places: Sequence[Occu
 
 def _sample(case: Case, row: int, shows: tuple[str, ...]) -> Sample:
     day = case.day(row)
-    names = shows or tuple(map(str, case.frame.columns[:CELLS_SHOWN]))
+    names = shows or tuple(str(name) for name in case.frame.columns if name != "date")[:CELLS_SHOWN]
     return Sample(row=row, day=None if day is None else str(day), values=case.cells(row, names))
 
 
@@ -255,9 +256,11 @@ def _unforeseen(name: str, errors: Sequence["SchemaError"]) -> Finding:
 
 
 def text_of(value: object) -> str:
-    """Return a cell as text: numbers in up to ten digits, anything else as Python shows it."""
+    """Return a cell as text: numbers in up to ten digits, days in ISO 8601, anything else as Python shows it."""
     if isinstance(value, float | np.floating):
         return f"{float(value):.10g}"
+    if isinstance(value, datetime):  # as pandas' own are; one that is missing has no date
+        return str(value)[:10]
     return str(value) if isinstance(value, int | np.integer | np.datetime64) else repr(value)[:40]
 
 

@@ -210,7 +210,7 @@ def _unchecked(validation: Validation) -> str:
         return ""
     rows = "".join(
         f'<tr><td class="tight soft">{stage}</td><td class="tight"><code>{escape(name)}</code></td>'
-        f'<td>no usable {escape(lacks)}</td><td class="main">'
+        f'<td>{escape(_lacking(lacks))}</td><td class="main">'
         f"{escape(', '.join(symbols[:8]))}{f' and {len(symbols) - 8} more' if len(symbols) > 8 else ''}</td></tr>"
         for (stage, name, lacks), symbols in lacking.items()
     )
@@ -219,6 +219,11 @@ def _unchecked(validation: Validation) -> str:
         '<table class="sums"><thead><tr><th>stage</th><th class="wide">expectation</th><th class="wide">why</th>'
         f"<th>series</th></tr></thead><tbody>{rows}</tbody></table></details>\n"
     )
+
+
+def _lacking(lacks: str) -> str:
+    words = {"previous": "no previous series", "calendar": "no calendar", "today": "no day to compare with"}
+    return ", ".join(words.get(name, f"no usable {name}") for name in lacks.split(", "))
 
 
 def _thresholds(validation: Validation) -> str:

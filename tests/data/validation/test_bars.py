@@ -199,6 +199,7 @@ def test_a_single_defect_breaks_exactly_its_expectation(expectation: Bar) -> Non
     assert finding.remedy == expectation.remedy
     assert finding.message
     assert len(finding.samples) == min(finding.rows, 5)
+    assert "Timestamp" not in repr(finding)
 
 
 def test_findings_name_days_and_show_rows() -> None:
