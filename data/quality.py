@@ -3,6 +3,7 @@
 A duplicate day can't occur in validated `Bars`; the readers report duplicates by line.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,12 +64,31 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that looks wrong: its kind, the days it spans, and a sentence."""
+    """One thing that looks wrong: its kind, the days it spans, a sentence, and where it is.
+
+    ``rows`` are the positions of the bars that it is about, ascending; of a hole, the bar that follows it. The finding
+    that only counts the rest of its kind has none.
+    """
 
     kind: Kind
     first: np.datetime64
     last: np.datetime64
     message: str
+    rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """From where on something is worth a word; the constants of this module say what each means."""
+
+    jump: float = JUMP
+    flat_run: int = FLAT_RUN
+    zero_volume_run: int = ZERO_VOLUME_RUN
+    gap_days: int = GAP_DAYS
+    stale_sessions: int = STALE_SESSIONS
+
+
+USUAL: Final = Limits()
 
 
 def inspect(bars: Bars, calendar: Calendar | None = None, today: np.datetime64 | None = None) -> tuple[Finding, ...]:
@@ -86,15 +106,21 @@ def inspect(bars: Bars, calendar: Calendar | None = None, today: np.datetime64 |
     """
     if bars.date is None:
         return ()
-    checks = (
-        _gaps(bars.date, calendar),
-        _jumps(bars, bars.date),
-        _flat(bars, bars.date),
-        _placeholders(bars, bars.date),
-        _zero_volume(bars, bars.date),
-        _stale(bars.date, calendar, today),
+    return tuple(
+        _capped(
+            itertools.chain(
+                holes(bars.date, calendar), oddities(bars, bars.date), staleness(bars.date, calendar, today)
+            )
+        )
     )
-    return tuple(finding for check in checks for finding in _capped(check))
+
+
+def oddities(bars: Bars, date: DateArray, limits: Limits = USUAL) -> Iterator[Finding]:
+    """Yield every step and every standstill of prices and volumes; ``date`` is that of ``bars``."""
+    yield from _jumps(bars, date, limits)
+    yield from _flat(bars, date, limits)
+    yield from _placeholders(bars, date)
+    yield from _zero_volume(bars, date, limits)
 
 
 def _capped(findings: Iterator[Finding]) -> list[Finding]:
@@ -111,12 +137,18 @@ def _capped(findings: Iterator[Finding]) -> list[Finding]:
     return result
 
 
-def _gaps(date: DateArray, calendar: Calendar | None) -> Iterator[Finding]:
+def holes(date: DateArray, calendar: Calendar | None, limits: Limits = USUAL) -> Iterator[Finding]:
+    """Yield every hole between ascending days, and every day that is no session.
+
+    `inspect` caps what this, `oddities` and `staleness` find. They are apart for a caller that knows days which ascend
+    but prices that are no `Bars` yet.
+    """
     if calendar is None:
         days = (date[1:] - date[:-1]).astype(np.int64)
-        for row in np.flatnonzero(days > GAP_DAYS):
+        for row in np.flatnonzero(days > limits.gap_days):
             before, after = date[row], date[row + 1]
-            yield Finding(Kind.GAP, before, after, f"no bar for {days[row] - 1} days between {before} and {after}")
+            message = f"no bar for {days[row] - 1} days between {before} and {after}"
+            yield Finding(Kind.GAP, before, after, message, (int(row) + 1,))
         return
     # Days beyond the calendar can't be judged and are left alone.
     known = date[(date >= calendar.sessions[0]) & (date <= calendar.sessions[-1])]
@@ -128,42 +160,45 @@ def _gaps(date: DateArray, calendar: Calendar | None) -> Iterator[Finding]:
         first, last = expected[run[0]], expected[run[-1]]
         count = len(run)
         span = f"on {first}" if count == 1 else f"from {first} to {last}"
-        yield Finding(Kind.GAP, first, last, f"no bar {span}: {count} {_plural('session', count)} of {calendar.name}")
+        message = f"no bar {span}: {count} {_plural('session', count)} of {calendar.name}"
+        yield Finding(Kind.GAP, first, last, message, (int(np.searchsorted(date, last)),))
     extra = known[~np.isin(known, expected)]
-    for day in extra:
-        yield Finding(Kind.OFF_SESSION, day, day, f"a bar on {day}, which is no session of {calendar.name}")
+    for day, row in zip(extra, np.searchsorted(date, extra), strict=True):
+        message = f"a bar on {day}, which is no session of {calendar.name}"
+        yield Finding(Kind.OFF_SESSION, day, day, message, (int(row),))
 
 
-def _jumps(bars: Bars, date: DateArray) -> Iterator[Finding]:
+def _jumps(bars: Bars, date: DateArray, limits: Limits) -> Iterator[Finding]:
     ratio = bars.close[:-1] / bars.close[1:]
     at_open = bars.close[:-1] / bars.open[1:]
     splits = np.array(SPLIT_RATIOS, dtype=np.float64)
-    for row in np.flatnonzero(np.abs(np.log(ratio)) >= JUMP):
+    for row in np.flatnonzero(np.abs(np.log(ratio)) >= limits.jump):
         day, percent = date[row + 1], 100 * (1 / ratio[row] - 1)
         move = f"close moved {percent:+.4g} % on {day}, from {bars.close[row]:g} to {bars.close[row + 1]:g}"
         size = max(ratio[row], 1 / ratio[row])
         distance = np.abs(np.array([at_open[row], ratio[row]])[:, None] / splits - 1)
         near = int(np.argmin(distance.max(axis=0)))
         nearer, farther = sorted(distance[:, near])
+        at = (int(row) + 1,)
         if abs(size / 100 - 1) <= UNIT_CLOSENESS:
-            yield Finding(Kind.UNIT, day, day, f"{move}: a factor of 100, as between a currency and its cent")
+            yield Finding(Kind.UNIT, day, day, f"{move}: a factor of 100, as between a currency and its cent", at)
         elif nearer <= SPLIT_CLOSENESS[0] and farther <= SPLIT_CLOSENESS[1]:
             words = f"{splits[near]:.4g} for 1" if splits[near] > 1 else f"1 for {1 / splits[near]:.4g}"
-            yield Finding(Kind.SPLIT, day, day, f"{move}: maybe a split ({words}) that the prices weren't freed of")
+            yield Finding(Kind.SPLIT, day, day, f"{move}: maybe a split ({words}) that the prices weren't freed of", at)
         elif size >= OUT_OF_SCALE:
-            yield Finding(Kind.UNIT, day, day, f"{move}: no market moves so, another unit, a reverse split or an error")
+            message = f"{move}: no market moves so, another unit, a reverse split or an error"
+            yield Finding(Kind.UNIT, day, day, message, at)
         else:
-            yield Finding(Kind.JUMP, day, day, f"{move}; check it against the news of the day")
+            yield Finding(Kind.JUMP, day, day, f"{move}; check it against the news of the day", at)
 
 
-def _flat(bars: Bars, date: DateArray) -> Iterator[Finding]:
+def _flat(bars: Bars, date: DateArray, limits: Limits) -> Iterator[Finding]:
     flat = (bars.high == bars.low) & np.append(False, bars.close[1:] == bars.close[:-1])
     for run in _runs(np.flatnonzero(flat)):
-        if len(run) >= FLAT_RUN:
+        if len(run) >= limits.flat_run:
             first, last = date[run[0]], date[run[-1]]
-            yield Finding(
-                Kind.FLAT, first, last, f"one price, {bars.close[run[0]]:g}, for {len(run)} bars from {first} to {last}"
-            )
+            message = f"one price, {bars.close[run[0]]:g}, for {len(run)} bars from {first} to {last}"
+            yield Finding(Kind.FLAT, first, last, message, tuple(run.tolist()))
 
 
 def _placeholders(bars: Bars, date: DateArray) -> Iterator[Finding]:
@@ -180,28 +215,33 @@ def _placeholders(bars: Bars, date: DateArray) -> Iterator[Finding]:
             f"{len(rows)} {_plural('bar', len(rows))} with volume 0 at the price of the close before, as vendors write "
             f"for a holiday or a day without a trade: {listed}"
         )
-        yield Finding(Kind.PLACEHOLDER, first, last, message)
+        yield Finding(Kind.PLACEHOLDER, first, last, message, tuple(rows.tolist()))
 
 
-def _zero_volume(bars: Bars, date: DateArray) -> Iterator[Finding]:
+def _zero_volume(bars: Bars, date: DateArray, limits: Limits) -> Iterator[Finding]:
     if bars.volume is None:
         return
     for run in _runs(np.flatnonzero(bars.volume == 0)):
-        if len(run) >= ZERO_VOLUME_RUN:
+        if len(run) >= limits.zero_volume_run:
             first, last = date[run[0]], date[run[-1]]
-            yield Finding(Kind.ZERO_VOLUME, first, last, f"volume 0 for {len(run)} bars from {first} to {last}")
+            message = f"volume 0 for {len(run)} bars from {first} to {last}"
+            yield Finding(Kind.ZERO_VOLUME, first, last, message, tuple(run.tolist()))
 
 
-def _stale(date: DateArray, calendar: Calendar | None, today: np.datetime64 | None) -> Iterator[Finding]:
+def staleness(
+    date: DateArray, calendar: Calendar | None, today: np.datetime64 | None, limits: Limits = USUAL
+) -> Iterator[Finding]:
+    """Yield one finding if the last day lies some sessions before ``today``; none without calendar or today."""
     if calendar is None or today is None or today <= date[-1]:
         return
     missed = calendar.sessions_between(date[-1] + 1, today)
-    if len(missed) >= STALE_SESSIONS:
+    if len(missed) >= limits.stale_sessions:
         yield Finding(
             Kind.STALE,
             date[-1],
             today,
             f"last bar is of {date[-1]}, {len(missed)} sessions of {calendar.name} before {today}",
+            (len(date) - 1,),
         )
 
 

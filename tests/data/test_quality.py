@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.calendars import calendar_for
-from data.quality import MAX_FINDINGS, Kind, inspect
+from data.quality import MAX_FINDINGS, Kind, Limits, inspect, oddities
 from data.sources.sample import read_sample
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
@@ -81,6 +81,7 @@ def test_a_long_hole_is_named_without_a_calendar() -> None:
 
     assert [one.kind for one in found] == [Kind.GAP]
     assert "13 days" in found[0].message
+    assert found[0].rows == (10,)
 
 
 def test_a_bar_on_a_holiday_is_named() -> None:
@@ -166,3 +167,37 @@ def test_a_flood_of_findings_is_cut_and_counted() -> None:
 def test_without_dates_there_is_nothing_to_say() -> None:
     """Findings are by date."""
     assert inspect(Bars.validated(open=np.ones(2), high=np.ones(2), low=np.ones(2), close=np.ones(2))) == ()
+
+
+def test_a_finding_says_which_bars_it_is_about() -> None:
+    """A hole names the bar after it, a step its own bar, a run all of its bars, staleness the last bar."""
+    bars = run(40)
+    assert bars.date is not None
+    close, keep = bars.close.copy(), np.arange(len(bars)) != 10
+    close[30:] *= 1.8
+    volume = np.arange(1.0, len(bars) + 1)
+    volume[20:26] = 0
+    holed = _bars(close[keep], bars.date[keep], volume[keep])
+
+    found = {one.kind: one.rows for one in inspect(holed, NEW_YORK, day("2024-06-03"))}
+
+    assert found == {Kind.GAP: (10,), Kind.JUMP: (29,), Kind.ZERO_VOLUME: tuple(range(19, 25)), Kind.STALE: (38,)}
+
+
+def test_limits_move_what_is_worth_a_word() -> None:
+    """The same bars are quiet under limits that are wide enough, and loud under narrow ones."""
+    bars = run()
+    assert bars.date is not None
+    steps = np.abs(np.diff(np.log(bars.close)))
+
+    assert list(oddities(bars, bars.date)) == []
+    assert len(list(oddities(bars, bars.date, Limits(jump=float(np.sort(steps)[-3]) - 1e-12)))) == 3
+
+
+def test_a_flood_is_not_cut_where_every_finding_is_asked_for() -> None:
+    """The cap belongs to `inspect` alone."""
+    close = np.where(np.arange(80) % 2 == 0, 100.0, 180.0)
+    bars = run()
+    assert bars.date is not None
+
+    assert len(list(oddities(_bars(close, bars.date), bars.date))) == 79

@@ -1,0 +1,85 @@
+"""Whether a series goes on from the one before: the same history, up to one factor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_mapper.bars import PRICES, Bars
+from feature_mapper.typing import DateArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
+class Change:
+    """A run of rows of the new series that tell another history, and a sentence."""
+
+    rows: IntArray
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """What became of the previous series on the days that both have: other prices, other volumes."""
+
+    prices: tuple[Change, ...]
+    volumes: tuple[Change, ...]
+
+
+def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance: float) -> Restated:
+    """Compare the days that both series have.
+
+    Prices may all be multiplied by one factor, and volumes by another: that is what an adjusted series does on a split
+    or a dividend. The factor is the median over the common days, so the larger part of the history defines it.
+
+    Parameters
+    ----------
+    new, previous : Bars
+        With dates.
+    price_tolerance, volume_tolerance : float
+        Relative difference that rounding explains.
+
+    Raises
+    ------
+    ValueError
+        A series without dates.
+
+    """
+    if new.date is None or previous.date is None:
+        raise ValueError("expected two series with dates, found one without; give each bar its day")
+    days, mine, theirs = np.intersect1d(new.date, previous.date, assume_unique=True, return_indices=True)
+    if not len(days):
+        return Restated((), ())
+    # The close stands first: its factor is that of all prices, and the one that is quoted.
+    names = ("close", *(name for name in PRICES if name != "close"))
+    ratios = np.stack([getattr(new, name)[mine] / getattr(previous, name)[theirs] for name in names])
+    factor = float(np.median(ratios[0]))
+    off = np.abs(ratios / factor - 1)
+    prices = _changes(
+        days, mine, off.max(axis=0) > price_tolerance, new.close[mine], previous.close[theirs] * factor, "close"
+    )
+    volumes: tuple[Change, ...] = ()
+    if new.volume is not None and previous.volume is not None:
+        now, before = new.volume[mine], previous.volume[theirs]
+        traded = (now > 0) & (before > 0)
+        scale = float(np.median(now[traded] / before[traded])) if traded.any() else 1.0
+        expected = before * scale
+        # An unknown volume compares false: it tells no other history.
+        volumes = _changes(
+            days, mine, np.abs(now - expected) > volume_tolerance * np.maximum(now, expected), now, expected, "volume"
+        )
+    return Restated(prices, volumes)
+
+
+def _changes(
+    days: DateArray, rows: IntArray, changed: np.ndarray, now: FloatArray, before: FloatArray, name: str
+) -> tuple[Change, ...]:
+    return tuple(_told(days, rows, np.flatnonzero(changed), now, before, name))
+
+
+def _told(
+    days: DateArray, rows: IntArray, changed: IntArray, now: FloatArray, before: FloatArray, name: str
+) -> Iterator[Change]:
+    for run in np.split(changed, np.flatnonzero(np.diff(changed) != 1) + 1) if len(changed) else ():
+        first, last = run[0], run[-1]
+        span = f"on {days[first]}" if len(run) == 1 else f"on {len(run)} days from {days[first]} to {days[last]}"
+        yield Change(rows[run], f"other {span}: {name} {now[first]:g} for {before[first]:g}")
