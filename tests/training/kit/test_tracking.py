@@ -333,6 +333,14 @@ def test_a_run_that_could_not_be_finished_is_made_up_for(place: Path, caplog: py
     assert production(place) == "v000001"
 
 
+def test_a_path_that_is_no_address_is_refused(tmp_path: Path) -> None:
+    """Everything after a question mark would be taken for options, and runs would go elsewhere."""
+    store = toys.stocked(tmp_path / "store", 1)
+    with pytest.raises(TrackingFailed, match="without \\? in its path"):
+        tracker(tmp_path / "what?").sync(store)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
 def test_a_server_that_is_away_stops_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -377,7 +385,8 @@ sys.addaudithook(audit)
 def loggers():
     return {"": logging.root, **{n: one for n, one in logging.root.manager.loggerDict.items() if hasattr(one, "level")}}
 def handlers():
-    return {n: str(one.handlers) for n, one in loggers().items() if set(map(type, one.handlers)) - {logging.NullHandler}}
+    quiet = {logging.NullHandler}
+    return {n: str(one.handlers) for n, one in loggers().items() if set(map(type, one.handlers)) - quiet}
 def levels(names):
     return {n: (one.level, one.disabled, one.propagate) for n, one in loggers().items() if n in names}
 from models.store import ArtifactStore
