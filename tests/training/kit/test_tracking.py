@@ -244,15 +244,15 @@ for number in range(rounds):
 
 @pytest.mark.slow
 def test_processes_that_end_together_lose_no_run(tmp_path: Path) -> None:
-    """Four of them make the database, the experiment and the model at once; each run is there once, whole."""
-    recorders, rounds = 4, 3
+    """Three of them make the database, the experiment and the model at once; each run is there once, whole."""
+    recorders, rounds = 3, 3
     command = [sys.executable, "-W", "error", "-c", RECORDER, str(tmp_path)]
     children = [
         subprocess.Popen([*command, f"s{number}", str(rounds)], stderr=subprocess.PIPE, env=bare_environment(tmp_path))
         for number in range(recorders)
     ]
     for child in children:
-        _, errors = child.communicate(timeout=180)
+        _, errors = child.communicate(timeout=600)
         assert child.returncode == 0, errors.decode()
         assert b"WARNING" not in errors
         assert b"locked" not in errors
@@ -424,6 +424,7 @@ def audited(folder: Path, program: str = AUDITED) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_recording_calls_nobody_and_configures_nothing(tmp_path: Path) -> None:
     """No connection, no look-up of a name, no thread, no handler, no level changed, no file elsewhere, no warning."""
     done = {"lazy": True, "recorded": True, "events": [], "handlers": {}, "levels": True, "threads": 1}
@@ -458,7 +459,7 @@ def server(tmp_path: Path) -> Iterator[str]:
             [*command, *places], cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        for _ in range(600):
+        for _ in range(1800):
             assert process.poll() is None, (tmp_path / "server.log").read_text()
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
