@@ -7,6 +7,7 @@ A registered model stands for each Barcast model, with one version of it for eac
 run, which holds pages and pictures and no weights: nothing can be loaded from here, least of all a pickle.
 """
 
+import logging
 import os
 import re
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from models.errors import StoreBusy
+from models.errors import ArtifactUnsound, StoreBusy
 from models.manifest import Manifest, encode
 from models.store import ArtifactStore
 from models.store.lock import locked
@@ -53,6 +54,8 @@ BATCH: Final = 100
 """Parameters and tags that MLflow takes at once; metrics may be more."""
 
 SCHEME: Final = "sqlite:///"
+
+_logger = logging.getLogger(__name__)
 
 
 def embedded(folder: Path) -> str:
@@ -112,9 +115,16 @@ class MlflowTracking:
         with self._writing(f"to look what is recorded of {model}"):
             there = {known.digest: known.number for known in self._known(model)}
         for info in store.versions(model):
-            if info.state != "quarantined" and _digest(store.manifest(model, info.version)) not in there:
+            if info.state == "quarantined":
+                continue
+            try:
+                if _digest(store.manifest(model, info.version)) in there:
+                    continue
                 artifact = store.read(model, info.version)
-                self.track(artifact.manifest, artifact.files)
+            except ArtifactUnsound as error:  # an old version that rotted is no reason to forget the new ones
+                _logger.warning("%s %s is not recorded: %s", model, info.version, error)
+                continue
+            self.track(artifact.manifest, artifact.files)
         current = self._follow(store, model)
         # Between reading the ledger and setting the alias, another training may have promoted and set it.
         while current != (now := store.current(model)):
@@ -135,9 +145,6 @@ class MlflowTracking:
 
     @cached_property
     def _client(self) -> "MlflowClient":
-        os.environ.update(FORCED)
-        for name, value in DEFAULTS.items():
-            os.environ.setdefault(name, value)
         from mlflow.tracking import MlflowClient
 
         return MlflowClient(self._uri, registry_uri=self._uri)
@@ -154,15 +161,18 @@ class MlflowTracking:
                 self._database.parent.mkdir(parents=True, exist_ok=True)
                 guard = locked(self._database.with_name(".lock"), LOCK_S)
             with guard:
-                _ = self._client
+                os.environ.update(FORCED)
+                for name, value in DEFAULTS.items():
+                    os.environ.setdefault(name, value)
                 from mlflow.exceptions import MlflowException
                 from sqlalchemy.exc import SQLAlchemyError
 
                 try:
+                    _ = self._client  # opens the database, which may be damaged or of an older MLflow
                     yield
                 except (MlflowException, SQLAlchemyError) as error:
                     raise TrackingFailed(_words(what, place, error)) from error
-        except (OSError, StoreBusy) as error:  # those of requests are OSErrors
+        except (OSError, StoreBusy, ImportError) as error:  # those of requests are OSErrors
             raise TrackingFailed(_words(what, place, error)) from error
 
     def _do(self, operation: Callable[[], T]) -> T:

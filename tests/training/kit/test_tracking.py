@@ -198,6 +198,34 @@ def test_a_quarantined_version_is_not_recorded(place: Path) -> None:
     assert rows(place, "select value from model_version_tags where key = 'barcast.version'") == [("v000002",)]
 
 
+def test_a_version_that_rotted_keeps_none_from_being_recorded(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said, and left out; a version recorded before it rotted stays."""
+    store = toys.stocked(place / "store", 2)
+    (place / "store" / toys.MODEL / "v000001" / toys.WEIGHTS).write_text("other bytes")
+    assert record(tracker(place), store, toys.MODEL)
+    assert "v000001 is not recorded" in caplog.text
+    assert production(place) == "v000002"
+    assert rows(place, "select value from model_version_tags where key = 'barcast.version'") == [("v000002",)]
+
+
+@pytest.mark.parametrize("fault", ["not a database", "older schema"])
+def test_a_database_that_cannot_be_used_stops_no_training(
+    place: Path, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Damaged, or made by another MLflow."""
+    database = place / "mlflow" / "mlflow.db"
+    if fault == "older schema":
+        connection = sqlite3.connect(database)
+        with connection:
+            connection.execute("update alembic_version set version_num = '451aebb31d03'")
+        connection.close()
+    else:
+        database.write_bytes(b"no database " * 1000)
+    assert not record(tracker(place), toys.stocked(place / "store", 1), toys.MODEL)
+    assert "the run is published and not recorded" in caplog.text
+    assert fault.replace("older", "out-of-date database") in caplog.text
+
+
 def test_a_promotion_in_between_is_not_overwritten(place: Path) -> None:
     """Another training promotes and sets the alias after this one read the ledger: the last word is the ledger's."""
 
