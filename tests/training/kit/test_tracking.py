@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 PNG = b"\x89PNG picture"
 
+RECORDING = ("-m", "tests.training.kit.recording")
+
 
 @pytest.fixture(autouse=True)
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,26 +257,11 @@ def test_runs_may_lie_inside_the_store(tmp_path: Path, empty_database: Path) -> 
     assert store.models() == (toys.MODEL,)
 
 
-RECORDER = """
-import sys
-from pathlib import Path
-from models.store import ArtifactStore
-from tests.models.store import toys
-from training.kit.tracking import record, tracker
-root, name, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-store = ArtifactStore(root / name)
-for number in range(rounds):
-    version = store.publish(toys.draft(), toys.files(f"{name}.{number}"), why="test").version
-    store.promote(toys.MODEL, version, why="test")
-    assert record(tracker(root), store, toys.MODEL)
-"""
-
-
 @pytest.mark.slow
 def test_processes_that_end_together_lose_no_run(tmp_path: Path) -> None:
     """Three of them make the database, the experiment and the model at once; each run is there once, whole."""
     recorders, rounds = 3, 3
-    command = [sys.executable, "-W", "error", "-c", RECORDER, str(tmp_path)]
+    command = [sys.executable, "-W", "error", *RECORDING, "record", str(tmp_path)]
     children = [
         subprocess.Popen([*command, f"s{number}", str(rounds)], stderr=subprocess.PIPE, env=bare_environment(tmp_path))
         for number in range(recorders)
@@ -399,64 +386,20 @@ def test_without_mlflow_training_goes_on(
     assert found[0].sync(store) == {toys.MODEL: None}
 
 
-AUDITED = """
-import json, logging, sys, threading, warnings
-from pathlib import Path
-warnings.simplefilter("error")
-events = []
-def audit(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
-        events.append(f"{event} {arguments[1:] if event != 'socket.getaddrinfo' else arguments}")
-    if event == "open" and arguments[1] and set(str(arguments[1])) & set("wax+"):
-        events.append(f"open {arguments[0]}") if not str(arguments[0]).startswith(sys.argv[1]) else None
-sys.addaudithook(audit)
-def loggers():
-    return {"": logging.root, **{n: one for n, one in logging.root.manager.loggerDict.items() if hasattr(one, "level")}}
-def handlers():
-    quiet = {logging.NullHandler}
-    return {n: str(one.handlers) for n, one in loggers().items() if set(map(type, one.handlers)) - quiet}
-def levels(names):
-    return {n: (one.level, one.disabled, one.propagate) for n, one in loggers().items() if n in names}
-from models.store import ArtifactStore
-from tests.models.store import toys
-from training.kit.tracking import record, tracker
-root = Path(sys.argv[1])
-store = toys.stocked(root / "store", 1)
-mirror = tracker(root)
-lazy = "mlflow" not in sys.modules
-before = levels(loggers())
-recorded = record(mirror, store, toys.MODEL)
-print(json.dumps({"lazy": lazy, "recorded": recorded, "events": events, "handlers": handlers(),
-                  "levels": levels(before) == before, "threads": threading.active_count()}))
-"""
-
-
 def bare_environment(folder: Path) -> dict[str, str]:
     """Return an environment in which MLflow takes itself for used, not for tested: it would report home otherwise."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
     return {**kept, "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def audited(folder: Path, program: str = AUDITED) -> dict[str, object]:
-    """Record a run in a process of its own that tells what it did."""
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(folder)],
-        env=bare_environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
-
-
 @pytest.mark.slow
 def test_recording_calls_nobody_and_configures_nothing(tmp_path: Path) -> None:
     """No connection, no look-up of a name, no thread, no handler, no level changed, no file elsewhere, no warning."""
     done = {"lazy": True, "recorded": True, "events": [], "handlers": {}, "levels": True, "threads": 1}
-    assert audited(tmp_path) == done
+    command = [sys.executable, *RECORDING, "audited", str(tmp_path)]
+    child = subprocess.run(command, env=bare_environment(tmp_path), capture_output=True, text=True, check=False)
+    assert (child.returncode, child.stderr) == (0, "")
+    assert json.loads(child.stdout) == done
 
 
 def free_port() -> int:
