@@ -102,6 +102,17 @@ def _models(_: argparse.Namespace) -> int:
     return 0
 
 
+def _retrain(options: argparse.Namespace) -> int:
+    from flows.command import plan_of
+    from flows.engine import Plain
+    from flows.pipeline import retrain
+
+    artifacts, processed = _places()
+    summary = retrain(plan_of(options, artifacts, processed.parent), Plain(_say))
+    print(summary.text(), flush=True)
+    return summary.exit_code
+
+
 def _promote(options: argparse.Namespace) -> int:
     from models.served import load_model, prove
     from models.store import ArtifactStore
@@ -244,6 +255,17 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list models: version that serves, route, worth out of sample")
     models.set_defaults(run=_models)
 
+    if find_spec("flows") is not None:  # an image that serves has none
+        from flows.command import EPILOG, add_arguments
+
+        retrain = commands.add_parser(
+            "retrain",
+            help="ingest, validate, train, judge, promote: the flow without Prefect",
+            epilog=EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add_arguments(retrain)
+        retrain.set_defaults(run=_retrain)
     _add_lifecycle(commands)
 
     data = commands.add_parser("data", help="read and import market data")

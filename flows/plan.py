@@ -3,17 +3,13 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, get_args
 
 from feature_mapper.errors import BarcastError
 from data.paths import processed_root
+from flows.choices import SCRIPT_TIMEOUT_S, SOURCES, Source
 from models.paths import artifacts_root
 from training.kit.discover import model_names
 from training.kit.fleet import cores, slowest_first
-
-Source = Literal["stored", "csv", "yahoo"]
-SOURCES: Final[tuple[Source, ...]] = get_args(Source)
-SCRIPT_TIMEOUT_S: Final = 3600.0
 
 
 class PlanError(BarcastError):

@@ -1,21 +1,23 @@
 """The retraining as a Prefect flow: `python -m flows.retraining_flow`, this file by its path, or by import.
 
 No Prefect server is needed: without one, Prefect starts its own for the run. With one (PREFECT_API_URL), the run, its
-tasks, their logs and a summary are in its UI.
+tasks, their logs and a summary are in its UI. ``--serve`` waits and runs it on a schedule.
 """
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from feature_mapper.errors import BarcastError
-from flows.command import add_arguments, plan_of
+from flows.command import EPILOG, add_arguments, arguments_of
 from flows.pipeline import retrain
-from flows.plan import SCRIPT_TIMEOUT_S, Plan, plan
-from flows.summary import EXIT_FAILED, Summary
+from flows.choices import SCRIPT_TIMEOUT_S
+from flows.plan import plan
+from flows.summary import EXIT_FAILED
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -33,8 +35,10 @@ QUIET: Final = {
 }
 """Settings that Prefect reads on import: nothing is reported to anybody, and a slow start is no failure."""
 
+EXIT_INTERRUPTED: Final = 130
 
-class _PrefectEngine:
+
+class PrefectEngine:
     """Runs each step as a task."""
 
     def __init__(self) -> None:
@@ -66,19 +70,20 @@ def _quieten() -> None:
         os.environ.setdefault(name, value)
 
 
-def flow() -> "Flow[..., dict[str, object]]":
+@functools.cache
+def flow() -> "Flow[..., dict[str, Any]]":
     """Return the flow; Prefect is imported here and not before."""
     _quieten()
     import prefect
     from prefect.artifacts import create_markdown_artifact
 
-    @prefect.flow(name=NAME, log_prints=False, persist_result=False, validate_parameters=True)
+    @prefect.flow(name=NAME, persist_result=False)
     def retraining(
         source: str = "stored",
         folder: str | None = None,
-        symbols: list[str] | None = None,
-        only: list[str] | None = None,
-        skip: list[str] | None = None,
+        symbols: Sequence[str] = (),
+        only: Sequence[str] = (),
+        skip: Sequence[str] = (),
         artifacts: str | None = None,
         data: str | None = None,
         python: str = sys.executable,
@@ -86,14 +91,14 @@ def flow() -> "Flow[..., dict[str, object]]":
         script_timeout_s: float = SCRIPT_TIMEOUT_S,
         missing: float = 0.0,
         service: str | None = None,
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """Ingest, validate, train, judge, promote, confirm; see docs/retraining.md."""
         chosen = plan(
             source=source,
             folder=folder,
-            symbols=tuple(symbols or ()),
-            only=tuple(only or ()),
-            skip=tuple(skip or ()),
+            symbols=tuple(symbols),
+            only=tuple(only),
+            skip=tuple(skip),
             artifacts=None if artifacts is None else Path(artifacts),
             data=None if data is None else Path(data),
             python=python,
@@ -102,8 +107,49 @@ def flow() -> "Flow[..., dict[str, object]]":
             missing=missing,
             service=service,
         )
-        summary = retrain(chosen, _PrefectEngine())
-        create_markdown_artifact(summary.markdown(), key="retraining", description=summary.verdict())
+        summary = retrain(chosen, PrefectEngine())
+        create_markdown_artifact(summary.markdown(), key=NAME, description=summary.verdict())
         return {"exit_code": summary.exit_code, "verdict": summary.verdict(), "text": summary.text()}
 
     return retraining
+
+
+def __getattr__(name: str) -> "Flow[..., dict[str, Any]]":
+    """Make ``retraining_flow`` on first use: importing this module loads no Prefect."""
+    if name == "retraining_flow":
+        return flow()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the flow once, or serve it on a schedule; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.retraining_flow",
+        description="Retrain the models as a Prefect flow.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    parser.add_argument("--serve", action="store_true", help="wait, and run it on the schedule")
+    parser.add_argument("--cron", default=CRON, metavar="CRON", help="schedule of --serve, UTC (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    asked = {name: str(value) if isinstance(value, Path) else value for name, value in arguments_of(options).items()}
+    try:
+        plan(**arguments_of(options))  # a mistake is told before Prefect starts
+        if options.serve:
+            flow().serve(name="scheduled", cron=options.cron, parameters=asked)
+            return 0
+        done = flow()(**asked)
+    except BarcastError as error:
+        print(f"{NAME}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print(f"{NAME}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    print(done["text"], flush=True)
+    code: int = done["exit_code"]
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
