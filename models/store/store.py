@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from data.disk import Disk, advice
 from models.errors import (
     ArtifactMissing,
     ArtifactQuarantined,
@@ -18,7 +19,6 @@ from models.errors import (
 )
 from models.manifest import Draft, Manifest
 from models.store import writing
-from models.store.disk import Disk, advice
 from models.store.ledger import Entry, before_current, served_at
 from models.store.loading import Loaded, build_and_prove
 from models.store.reading import Artifact, Limits, check_files, read_artifact, read_manifest
