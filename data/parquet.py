@@ -6,7 +6,7 @@ fastest. Nothing is parsed here that the digest of the series' provenance hasn't
 """
 
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
 SUFFIX: Final = ".parquet"
+
+Number = TypeVar("Number", np.float64, np.int32)
 
 
 def to_parquet(bars: Bars) -> bytes:
@@ -37,10 +39,17 @@ def to_parquet(bars: Bars) -> bytes:
     if bars.date is None:
         raise UnreadableFile("expected bars with dates to store, found none; give each bar its day")
     columns = {name: np.ascontiguousarray(values, dtype=np.float64) for name, values in bars.columns()}
-    days = np.ascontiguousarray(bars.date, dtype="datetime64[D]")
-    if (days.astype(np.int64) != days.astype(np.int64).astype(np.int32)).any():
-        raise UnreadableFile(f"expected days that four bytes hold, found {days[0]} to {days[-1]}; correct the dates")
-    table = pa.table([pa.array(days), *map(pa.array, columns.values())], schema=_schema(volume="volume" in columns))
+    days = bars.date.astype("datetime64[D]").astype(np.int64)
+    short = days.astype(np.int32)
+    if (days != short).any():
+        raise UnreadableFile("expected days that four bytes hold, found one that they don't; correct the dates")
+    schema = _schema(volume="volume" in columns)
+    # By buffer: pa.array looks whether it is given something of pandas', and imports that for it.
+    arrays = [
+        pa.Array.from_buffers(field.type, len(bars), [None, pa.py_buffer(values)])
+        for field, values in zip(schema, (short, *columns.values()), strict=True)
+    ]
+    table = pa.table(arrays, schema=schema)
     file = io.BytesIO()
     pq.write_table(
         table,
@@ -76,9 +85,8 @@ def from_parquet(data: bytes, symbol: str) -> Bars:
     if found not in (_schema(volume=True), _schema(volume=False)):
         shown = ", ".join(f"{field.name}: {field.type}" for field in found)
         raise UnreadableFile(f"expected the columns of a stored series, found {shown[:200]}; import it again")
-    # Copies, which own their memory and can be written to, as those of every other source.
-    days: DateArray = np.array(table.column("date").to_numpy(), dtype="datetime64[D]")
-    values: dict[str, FloatArray] = {name: np.array(table.column(name).to_numpy()) for name in found.names[1:]}
+    days: DateArray = _values(table.column("date"), np.int32).astype("datetime64[D]")
+    values: dict[str, FloatArray] = {name: _values(table.column(name), np.float64) for name in found.names[1:]}
     return Bars.validated(
         open=values["open"],
         high=values["high"],
@@ -88,6 +96,19 @@ def from_parquet(data: bytes, symbol: str) -> Bars:
         date=days,
         symbol=symbol,
     )
+
+
+def _values(column: "pa.ChunkedArray", dtype: type[Number]) -> np.ndarray[tuple[int], np.dtype[Number]]:
+    """Return a column without nulls as an array that owns its memory and can be written to.
+
+    By buffer, since the column's own ``to_numpy`` imports pandas.
+    """
+    parts = [
+        np.frombuffer(chunk.buffers()[1], dtype=dtype)[chunk.offset : chunk.offset + len(chunk)]
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    return np.concatenate([np.empty(0, dtype=dtype), *parts])
 
 
 def _schema(*, volume: bool) -> "pa.Schema":
