@@ -6,9 +6,10 @@ fastest. Nothing is parsed here that the digest of the series' provenance hasn't
 """
 
 import io
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from data.errors import UnreadableFile
 from feature_mapper.bars import PRICES, Bars
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
 SUFFIX: Final = ".parquet"
-
-Number = TypeVar("Number", np.float64, np.int32)
 
 
 def to_parquet(bars: Bars) -> bytes:
@@ -85,8 +84,8 @@ def from_parquet(data: bytes, symbol: str) -> Bars:
     if found not in (_schema(volume=True), _schema(volume=False)):
         shown = ", ".join(f"{field.name}: {field.type}" for field in found)
         raise UnreadableFile(f"expected the columns of a stored series, found {shown[:200]}; import it again")
-    days: DateArray = _values(table.column("date"), np.int32).astype("datetime64[D]")
-    values: dict[str, FloatArray] = {name: _values(table.column(name), np.float64) for name in found.names[1:]}
+    days: DateArray = _values(table.column("date"), "int32").astype("datetime64[D]")
+    values: dict[str, FloatArray] = {name: _values(table.column(name), "float64") for name in found.names[1:]}
     return Bars.validated(
         open=values["open"],
         high=values["high"],
@@ -98,7 +97,7 @@ def from_parquet(data: bytes, symbol: str) -> Bars:
     )
 
 
-def _values(column: "pa.ChunkedArray", dtype: type[Number]) -> np.ndarray[tuple[int], np.dtype[Number]]:
+def _values(column: "pa.ChunkedArray", dtype: str) -> npt.NDArray[Any]:
     """Return a column without nulls as an array that owns its memory and can be written to.
 
     By buffer, since the column's own ``to_numpy`` imports pandas.
@@ -108,7 +107,8 @@ def _values(column: "pa.ChunkedArray", dtype: type[Number]) -> np.ndarray[tuple[
         for chunk in column.chunks
         if len(chunk)
     ]
-    return np.concatenate([np.empty(0, dtype=dtype), *parts])
+    values: npt.NDArray[Any] = np.concatenate([np.empty(0, dtype=dtype), *parts])
+    return values
 
 
 def _schema(*, volume: bool) -> "pa.Schema":

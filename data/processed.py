@@ -17,11 +17,13 @@ from data.parquet import SUFFIX, from_parquet
 from data.provenance import Provenance, provenance_of
 from data.symbols import file_stem, symbol_of
 from feature_mapper.bars import Bars
+from feature_mapper.errors import BarcastError
 
 LOCK_TIMEOUT_S: Final = 30.0
 """How long a writer waits for another one in the same folder."""
 
 _SERIES: Final = re.compile(r"(?P<stem>.+)\.[0-9a-f]{12}(?:\.parquet|\.csv)", re.ASCII)
+_NOT_OURS: Final = ("nothing but series and their provenances here", "this", "move it away")
 AGAIN: Final = "import it again, or restore it from a backup"
 
 
@@ -96,49 +98,62 @@ class Processed:
             )
         return from_parquet(data, symbol) if path.suffix == SUFFIX else load(data, symbol)
 
-    def faults(self) -> Iterator[Fault]:
-        """Yield what isn't as it was written: provenances, series, files that no provenance names."""
-        writing = is_held(self._lock)
-        named = set()
-        broken = False
-        for path in self.provenances():
+    def examine(self, path: Path) -> tuple[Provenance | None, tuple[Fault, ...]]:
+        """Return what a provenance file says, and what is wrong with it and its series. None: it can't be read."""
+        try:
+            symbol = symbol_of(path.stem)
+        except InvalidSymbol:
+            return None, (Fault(path, *_NOT_OURS),)
+        while True:
             try:
-                symbol = symbol_of(path.stem)
-            except InvalidSymbol:
-                yield Fault(path, "nothing but series and their provenances here", "this", "move it away")
-                continue
-            try:
-                provenance = provenance_of(symbol, path.read_bytes())
+                data = path.read_bytes()
+                provenance = provenance_of(symbol, data)
             except (OSError, ValueError) as error:
-                broken = True
-                yield Fault(path, f"the provenance of {symbol}", str(error), AGAIN)
-                continue
-            series = self.root / Path(provenance.file).name
-            named.add(series)
-            yield from self._series_faults(series, provenance)
+                found = error.strerror if isinstance(error, OSError) else error
+                return None, (Fault(path, f"the provenance of {symbol}", f"{found}", AGAIN),)
+            faults = tuple(self._series_faults(provenance))
+            # An import may have replaced the series meanwhile; then the new one is looked at.
+            if not faults or path.read_bytes() == data:
+                return provenance, faults
+
+    def strays(self) -> Iterator[Fault]:
+        """Yield the files that are no provenance and that none names."""
+        writing = is_held(self._lock)
         for path in self._files():
-            if path.suffix == ".json" or path in named or not path.exists():
+            if path.suffix == ".json" or not path.exists():
                 continue
-            orphan = _SERIES.fullmatch(path.name)
-            # The series of a broken provenance is no stray file, and a writer that is at work names its file last.
-            if orphan and not writing and not (broken and (self.root / f"{orphan['stem']}.json").exists()):
+            match = _SERIES.fullmatch(path.name)
+            if match is None:
+                yield Fault(path, *_NOT_OURS)
+            elif not writing and not self._named(path, match["stem"]):  # a writer that is at work names its file last
                 yield Fault(
                     path,
                     "a provenance that names it",
                     "none: a write that was cut off, or a removed provenance",
                     "import the symbol again, which removes this file",
                 )
-            elif not orphan:
-                yield Fault(path, "nothing but series and their provenances here", "this", "move it away")
 
-    def _series_faults(self, path: Path, provenance: Provenance) -> Iterator[Fault]:
+    def _named(self, path: Path, stem: str) -> bool:
+        """Tell whether the provenance of a series names it, or can't be read, which is told elsewhere."""
+        file = self.root / f"{stem}.json"
+        try:
+            return provenance_of(symbol_of(stem), file.read_bytes()).file == path.name
+        except (OSError, ValueError, InvalidSymbol):
+            return file.exists()
+
+    def _series_faults(self, provenance: Provenance) -> Iterator[Fault]:
+        path = self.root / Path(provenance.file).name
         try:
             found = digest(path.read_bytes())
+            if found == provenance.sha256:
+                self.load(provenance)
         except OSError as error:
             yield Fault(path, f"the series of {provenance.symbol}", f"{error.strerror}", AGAIN)
-            return
-        if found != provenance.sha256:
-            yield Fault(path, f"sha256 {provenance.sha256}", found, AGAIN)
+        except BarcastError as error:  # another version of a library, say
+            yield Fault(path, f"bars of {provenance.symbol}", f"{error}", AGAIN)
+        else:
+            if found != provenance.sha256:
+                yield Fault(path, f"sha256 {provenance.sha256}", found, AGAIN)
 
     @property
     def _lock(self) -> Path:

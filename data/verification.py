@@ -9,11 +9,9 @@ from typing import Final
 from data.disk import Disk
 from data.errors import UnreadableFile
 from data.integrity import Fault, digest
-from data.processed import AGAIN, Processed
-from data.provenance import SCHEMA, Provenance, provenance_of
+from data.processed import Processed
+from data.provenance import SCHEMA, Provenance
 from data.snapshots import Snapshots
-from data.symbols import symbol_of
-from feature_mapper.errors import BarcastError
 
 SUMS: Final = "SHA256SUMS"
 """The file of the sample that holds the digests of the others, as ``sha256sum --check`` reads it."""
@@ -48,49 +46,35 @@ class Verification:
 
 def verify(processed: Path, raw: Path, sample: Path) -> Verification:
     """Look at every byte of the three folders; change nothing. A folder that doesn't exist is an empty one."""
-    snapshots = Snapshots(raw)
-    shelf = Processed(processed, Disk())
+    snapshots, shelf = Snapshots(raw), Processed(processed, Disk())
     faults = list(snapshots.verify())
-    at_fault = {fault.path for fault in faults}
-    series, former = 0, []
-    stored = list(shelf.faults())
-    at_fault |= {fault.path for fault in stored}
-    for path in shelf.provenances():
-        series += 1
-        if path in at_fault:
-            continue
-        provenance = provenance_of(symbol_of(path.stem), path.read_bytes())
-        if provenance.schema < SCHEMA:
-            former.append(provenance.symbol)
-        stored += _origin_faults(provenance, snapshots, at_fault)
-        if processed / provenance.file not in at_fault:
-            stored += _content_faults(shelf, provenance)
-    shipped = list(_sample_faults(sample))
+    damaged = {fault.path for fault in faults}
+    provenances = shelf.provenances()
+    former = []
+    for path in provenances:
+        provenance, wrong = shelf.examine(path)
+        faults += wrong
+        if provenance is not None:
+            faults += _origin_faults(provenance, snapshots, damaged)
+            if provenance.schema < SCHEMA:
+                former.append(provenance.symbol)
     return Verification(
         snapshots=sum(len(one.entries()) for one in snapshots.shelves()),
-        series=series,
+        series=len(provenances),
         sample=len(_sample_files(sample)),
         former=tuple(former),
-        faults=(*faults, *stored, *shipped),
+        faults=(*faults, *shelf.strays(), *_sample_faults(sample)),
     )
 
 
-def _origin_faults(provenance: Provenance, snapshots: Snapshots, at_fault: set[Path]) -> Iterator[Fault]:
+def _origin_faults(provenance: Provenance, snapshots: Snapshots, damaged: set[Path]) -> Iterator[Fault]:
     """Yield the snapshots that a series was made of and that are gone, or aren't the ones that it was made of."""
     for ref in provenance.snapshots:
         found = snapshots.examine(ref)
-        if isinstance(found, Fault) and found.path not in at_fault:
+        if isinstance(found, Fault) and found.path not in damaged:
             yield Fault(
                 found.path, f"{found.expected}, of which {provenance.symbol} was made", found.found, found.remedy
             )
-
-
-def _content_faults(shelf: Processed, provenance: Provenance) -> Iterator[Fault]:
-    """Yield what makes bytes that are right no bars: another version of a library, say."""
-    try:
-        shelf.load(provenance)
-    except (OSError, BarcastError) as error:
-        yield Fault(shelf.root / provenance.file, f"bars of {provenance.symbol}", str(error), AGAIN)
 
 
 def read_sums(data: bytes) -> dict[str, str]:
@@ -123,6 +107,8 @@ def _sample_files(root: Path) -> list[Path]:
 
 def _sample_faults(root: Path) -> Iterator[Fault]:
     sums = root / SUMS
+    if not root.is_dir():
+        return
     try:
         told = read_sums(sums.read_bytes())
     except OSError as error:

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from data import disk as on_disk
 from data.disk import Disk
 from data.errors import DamagedSnapshot, DataError, ShelfBusy, WriteRefused
@@ -214,10 +216,12 @@ class Snapshots:
             previous=None if ref is None else Previous(sequence=ref.sequence, sha256=ref.entry_sha256),
         )
         try:
-            return opened(sealed(entry), Entry)
+            written = opened(sealed(entry), Entry)
         except ValueError as error:
-            # A NaN among the parameters, which JSON writes as null: the entry would not read back as itself.
             raise ValueError(f"expected facts that JSON can hold, found {about!r}") from error
+        if msgspec.structs.replace(written, seal="") != entry:  # a NaN, say, which JSON writes as null
+            raise ValueError(f"expected facts that JSON can hold, found {about!r}")
+        return written
 
     def _put(self, shelf: Shelf, entry: Entry, payload: bytes) -> None:
         """Write payload and entry. The entry's rename makes the snapshot; until then there is none."""

@@ -75,7 +75,7 @@ def test_other_programs_read_it() -> None:
 def test_parts_of_a_run_are_written_as_they_are() -> None:
     """A view with a stride of its own is written by its values."""
     bars = sample_store(Path("none")).bars("IBM")[5:50]
-    turned = replace(bars, open=np.stack([bars.open, bars.close]).T[:, 0], close=bars.close[::-1][::-1])
+    turned = replace(bars, open=np.stack([bars.open, bars.close], axis=1)[:, 0], close=bars.close[::-1][::-1])
 
     assert turned.open.strides != bars.open.strides
     assert to_parquet(turned) == to_parquet(bars)
