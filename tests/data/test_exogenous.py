@@ -183,7 +183,7 @@ def test_joins_several_series_by_name() -> None:
             "2024-01-02",
             "2024-01-12",
         ),
-        ("release date,date,a,value\n01/15/2024,01/02/2024,7,1.5\n", "value", "2024-01-02", "2024-01-15"),
+        ("release date,date,a,value\n01/15/2024,12/31/2023,7,1.5\n", "value", "2023-12-31", "2024-01-15"),
     ],
 )
 def test_layouts(text: str, name: str, observed: str, known: str) -> None:
