@@ -28,6 +28,7 @@ from data.errors import (
     UnreadableFile,
 )
 from data.integrity import digest, sealed, tree_digest
+from data.parquet import from_parquet
 from data.provenance import provenance_of
 from data.snapshots import About
 from data.sources.csv import read_csv
@@ -268,6 +269,22 @@ def test_a_damaged_series_is_named_and_harms_no_other(processed: Path) -> None:
     for symbol in store.broken():
         with pytest.raises(UnreadableFile, match="import it again"):
             store.bars(symbol)
+
+
+def test_changed_bytes_reach_no_parser(processed: Path) -> None:
+    """A bit of a price that the parser would read without a word: the digest refuses it first."""
+    store = BarStore([processed])
+    store.import_csv(PLAIN, "A")
+    path = next(processed.glob("*.parquet"))
+    data = path.read_bytes()
+    at = data.index(np.array([11.0, 12.0]).tobytes())  # the closes
+    changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    assert not from_parquet(changed, "A").identical(store.bars("A"))
+    path.write_bytes(changed)
+    store.refresh()
+
+    with pytest.raises(UnreadableFile, match="found other bytes"):
+        store.bars("A")
 
 
 def test_provenance_can_not_point_out_of_its_folder(processed: Path) -> None:
