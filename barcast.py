@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, cast
 from feature_mapper.errors import BarcastError
 
 if TYPE_CHECKING:
-    from data.bar_store import ReadOptions
+    from data.importing import ReadOptions
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2

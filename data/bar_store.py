@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -14,15 +14,14 @@ from data.calendars import calendar_for
 from data.canonical import load
 from data.disk import Disk
 from data.errors import DataError, InvalidSymbol, NoSuchDate, UnknownSymbol, UnreadableFile
+from data.importing import ReadOptions, read_file
 from data.integrity import digest
 from data.parquet import from_parquet, to_parquet
 from data.paths import raw_beside
 from data.processed import Processed, series_name
 from data.provenance import SCHEMA, Provenance, provenance_of
-from data.snapshots import About, Snapshot, SnapshotRef, Snapshots
+from data.snapshots import Snapshot, SnapshotRef, Snapshots
 from data.snapshots.store import utc_now
-from data.sources.csv import read_csv
-from data.sources.csv.sheet import read_bytes
 from data.sources.result import ReadReport
 from data.sources.sample import listings, sample_root
 from data.symbols import check_symbol, file_stem, symbol_of
@@ -43,17 +42,6 @@ class SymbolInfo:
     adjustment: Adjustment
     source: str
     snapshots: tuple[SnapshotRef, ...]
-
-
-class ReadOptions(TypedDict, total=False):
-    """Parameters of `data.sources.csv.read_csv` that an import passes on."""
-
-    date_order: Literal["DMY", "MDY"]
-    decimal: Literal[".", ","]
-    adjusted: bool
-    timezone: str
-    price_scale: float
-    impossible: Literal["refuse", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,33 +210,21 @@ class BarStore:
         """
         symbol = check_symbol(symbol)
         calendar = calendar_for(symbol, calendar).name
-        data = read_bytes(source)
-        result = read_csv(data, symbol=file_symbol or symbol, **options)
-        told = "bytes" if isinstance(source, bytes) else source.name.encode("utf-8", "replace").decode("utf-8")
-        (series,) = result.report.series
-        about = About(
-            request={"file": told, **({"file_symbol": file_symbol} if file_symbol else {}), **options},  # type: ignore[dict-item]  # values of a TypedDict are objects
-            adjustment=f"{series.adjustment.value} ({series.adjustment_note})",
-            rows=series.rows,
-            first=series.first,
-            last=series.last,
-            why="imported",
-        )
-        bars = result.only()
-        to_parquet(bars)  # raises for what can't be stored, before anything is written
-        snapshot = self.snapshots.write(symbol, "csv", data, _ending(source, data), about)
+        file = read_file(source, symbol, file_symbol, options)
+        to_parquet(file.bars)  # raises for what can't be stored, before anything is written
+        snapshot = self.snapshots.write(symbol, "csv", file.payload, file.ending, file.about)
         self.store(
-            bars,
+            file.bars,
             symbol,
-            adjustment=result.report.adjustment,
-            source=told,
+            adjustment=file.report.adjustment,
+            source=file.name,
             snapshots=(snapshot,),
             name=name,
             calendar=calendar,
             currency=currency,
-            report=result.report.describe(),
+            report=file.report.describe(),
         )
-        return result.report
+        return file.report
 
     def store(
         self,
@@ -417,11 +393,3 @@ def _days(bars: Bars) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
     if bars.date is None:
         raise UnreadableFile("expected a stored series with dates, found none; import it again")
     return bars.date
-
-
-def _ending(source: Path | bytes, data: bytes) -> str:
-    """Return the ending that a person's file is kept under; by its bytes where its name tells nothing usual."""
-    suffix = "" if isinstance(source, bytes) else source.suffix[1:].lower()
-    if suffix in {"csv", "tsv", "txt", "zip"}:
-        return suffix
-    return "zip" if data.startswith(b"PK") else "csv"
