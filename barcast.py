@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, cast
 from feature_mapper.errors import BarcastError
 
 if TYPE_CHECKING:
-    from data.bar_store import ReadOptions
+    from data.importing import ReadOptions
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -212,6 +212,38 @@ def _import(options: argparse.Namespace) -> int:
     return 0
 
 
+def _list(_: argparse.Namespace) -> int:
+    from data.bar_store import sample_store
+
+    store = sample_store(_places()[1])
+    stored = store.symbols()
+    print(f"{'symbol':<12} {'bars':>6}  {'first':<10}  {'last':<10}  {'adjustment':<14}  {'snapshot':<12}  source")
+    for one in stored:
+        snapshots = ", ".join(f"{ref.source} {ref.sequence}" for ref in one.snapshots) or "-"
+        span = f"{one.bars:>6}  {one.first}  {one.last}"
+        print(f"{one.symbol:<12} {span}  {one.adjustment.value:<14}  {snapshots:<12}  {one.source}")
+    broken = store.broken()
+    for symbol, error in sorted(broken.items()):
+        print(f"{symbol:<12} can't be read: {error}")
+    return EXIT_FAILED if broken else 0
+
+
+def _verify(_: argparse.Namespace) -> int:
+    from data.paths import raw_beside
+    from data.sources.sample import sample_root
+    from data.verification import verify
+
+    processed = _places()[1]
+    done = verify(processed, raw_beside(processed), sample_root())
+    for fault in done.faults:
+        print(fault)
+    said = f"{len(done.faults)} {'fault' if len(done.faults) == 1 else 'faults'}" if done.faults else "all as written"
+    print(f"{said}; snapshots: {done.snapshots}, stored series: {done.series}, files of the sample: {done.sample}")
+    if done.former:
+        print(f"stored by a former version, the words beside their bars can't be checked: {', '.join(done.former)}")
+    return EXIT_FAILED if done.faults else 0
+
+
 def _reading(options: argparse.Namespace) -> "ReadOptions":
     """Return the reader's parameters that were given; a file that shows its meaning needs none."""
     names = ("date_order", "decimal", "adjusted", "timezone", "price_scale", "impossible")
@@ -268,7 +300,7 @@ def _parser() -> argparse.ArgumentParser:
         retrain.set_defaults(run=_retrain)
     _add_lifecycle(commands)
 
-    data = commands.add_parser("data", help="read and import market data")
+    data = commands.add_parser("data", help="read, import, list and verify market data")
     actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     read = actions.add_parser("read", help="say what is in a file, and store nothing")
@@ -282,6 +314,12 @@ def _parser() -> argparse.ArgumentParser:
     store.add_argument("--calendar", help="XNYS or 24/7 (default: by the form of the symbol)")
     store.add_argument("--currency", default="", help="currency, for people")
     store.set_defaults(run=_import)
+
+    listing = actions.add_parser("list", help="list what is stored: span, adjustment, raw snapshot, source")
+    listing.set_defaults(run=_list)
+
+    verify = actions.add_parser("verify", help="check every byte of snapshots, stored series and the sample")
+    verify.set_defaults(run=_verify)
 
     for action in (read, store):
         _add_reading(action)

@@ -1,23 +1,27 @@
 """`BarStore`: every series that this machine has, adjusted, validated, and in memory after its first use."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Unpack
 
-import msgspec
 import numpy as np
 
 from data.adjustment import Adjustment
 from data.calendars import calendar_for
-from data.canonical import dump, load
-from data.errors import DataError, NoSuchDate, UnknownSymbol, UnreadableFile
-from data.provenance import SCHEMA, Provenance, write_at_once
-from data.sources.csv import read_csv
-from data.sources.csv.sheet import read_bytes
+from data.canonical import load
+from data.disk import Disk
+from data.errors import DataError, InvalidSymbol, NoSuchDate, UnknownSymbol, UnreadableFile
+from data.importing import ReadOptions, read_file
+from data.integrity import digest
+from data.parquet import from_parquet, to_parquet
+from data.paths import raw_beside
+from data.processed import Processed, series_name
+from data.provenance import SCHEMA, Provenance, provenance_of
+from data.snapshots import Snapshot, SnapshotRef, Snapshots
+from data.snapshots.store import utc_now
 from data.sources.result import ReadReport
 from data.sources.sample import listings, sample_root
 from data.symbols import check_symbol, file_stem, symbol_of
@@ -37,17 +41,7 @@ class SymbolInfo:
     bars: int
     adjustment: Adjustment
     source: str
-
-
-class ReadOptions(TypedDict, total=False):
-    """Parameters of `data.sources.csv.read_csv` that an import passes on."""
-
-    date_order: Literal["DMY", "MDY"]
-    decimal: Literal[".", ","]
-    adjusted: bool
-    timezone: str
-    price_scale: float
-    impossible: Literal["refuse", "drop"]
+    snapshots: tuple[SnapshotRef, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +54,9 @@ class _Entry:
     currency: str
     adjustment: Adjustment
     source: str
-    path: Path
-    sha256: str | None
+    root: Path
+    provenance: Provenance | None
+    """None for a file of the sample."""
 
 
 class BarStore:
@@ -74,11 +69,33 @@ class BarStore:
     roots : sequence of Path
         Folders to look in; of a symbol that is in several, the later folder's is used. Imports go to the last one,
         which is made when it is needed. A folder that doesn't exist is an empty one.
+    raw : Path or None
+        Folder of the raw snapshots that imports leave; ``raw`` beside the last root if not given, as in
+        ``data/processed`` and ``data/raw``.
+    clock : callable
+        Returns the instant, with its zone.
+    disk : Disk
+        The system calls that change the folders.
+
+    Attributes
+    ----------
+    snapshots : Snapshots
+        The raw snapshots.
 
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        raw: Path | None = None,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        disk: Disk | None = None,
+    ) -> None:
         self._roots = tuple(roots)
+        self._clock = clock
+        self._disk = disk or Disk()
+        self.snapshots = Snapshots(raw or raw_beside(self._roots[-1]), clock=clock, disk=self._disk)
         self._lock = threading.RLock()
         self._entries: dict[str, _Entry] | None = None
         self._broken: dict[str, DataError] = {}
@@ -109,6 +126,7 @@ class BarStore:
             bars=len(bars),
             adjustment=entry.adjustment,
             source=entry.source,
+            snapshots=() if entry.provenance is None else entry.provenance.snapshots,
         )
 
     def broken(self) -> dict[str, DataError]:
@@ -163,10 +181,9 @@ class BarStore:
         currency: str = "",
         **options: Unpack[ReadOptions],
     ) -> ReadReport:
-        """Read a person's file, store its series under ``symbol``, and return how it was read.
+        """Read a person's file, keep it as it is, store its series under ``symbol``, and return how it was read.
 
-        Readers see the old series or the new one, never a part: both files are written aside, flushed to disk and
-        renamed, the one that names the other last.
+        The file becomes a raw snapshot first, then its bars a series: a death between leaves a snapshot without series.
 
         Parameters
         ----------
@@ -187,41 +204,97 @@ class BarStore:
         ------
         InvalidSymbol, UnknownCalendar, UnknownSymbol, UnreadableFile, AmbiguousFile
             Nothing is stored then.
+        DamagedSnapshot, ShelfBusy, WriteRefused
+            The old series is in place then.
 
         """
         symbol = check_symbol(symbol)
         calendar = calendar_for(symbol, calendar).name
-        data = read_bytes(source)
-        result = read_csv(data, symbol=file_symbol or symbol, **options)
-        series = dump(result.only())
-        digest = sha256(series).hexdigest()
-        root = self._roots[-1]
-        root.mkdir(parents=True, exist_ok=True)
-        stem = file_stem(symbol)
+        file = read_file(source, symbol, file_symbol, options)
+        to_parquet(file.bars)  # raises for what can't be stored, before anything is written
+        snapshot = self.snapshots.write(symbol, "csv", file.payload, file.ending, file.about)
+        self.store(
+            file.bars,
+            symbol,
+            adjustment=file.report.adjustment,
+            source=file.name,
+            snapshots=(snapshot,),
+            name=name,
+            calendar=calendar,
+            currency=currency,
+            report=file.report.describe(),
+        )
+        return file.report
+
+    def store(
+        self,
+        bars: Bars,
+        symbol: str,
+        *,
+        adjustment: Adjustment,
+        source: str,
+        snapshots: Sequence[Snapshot],
+        name: str = "",
+        calendar: str | None = None,
+        currency: str = "",
+        report: str = "",
+    ) -> SymbolInfo:
+        """Store bars under ``symbol`` in place of the series that it has, and return what is stored then.
+
+        Readers see the old series or the new one, never a part.
+
+        Parameters
+        ----------
+        bars : Bars
+            With dates. Their own symbol doesn't matter.
+        symbol : str
+            Name in the store.
+        adjustment : Adjustment
+            What the prices are freed of.
+        source : str
+            Who said it: ``yahoo``, or the name of a file.
+        snapshots : sequence of Snapshot
+            The raw snapshots that the bars were made of.
+        name, currency : str
+            For people.
+        calendar : str or None
+            Name of the calendar; by the form of the symbol if not given.
+        report : str
+            How the snapshots were read, for people.
+
+        Raises
+        ------
+        InvalidSymbol, UnknownCalendar, InvalidBars, UnreadableFile
+            Bars that can't be stored.
+        ShelfBusy, WriteRefused
+            The old series is in place then.
+
+        """
+        symbol = check_symbol(symbol)
+        calendar = calendar_for(symbol, calendar).name
+        series = to_parquet(bars)
+        from_parquet(series, symbol)  # what can't be read again must not take the place of what can
+        sha256 = digest(series)
         provenance = Provenance(
             schema=SCHEMA,
             symbol=symbol,
             name=name,
             calendar=calendar,
             currency=currency,
-            adjustment=result.report.adjustment,
-            file=f"{stem}.{digest[:12]}.csv",
-            sha256=digest,
-            source="bytes" if isinstance(source, bytes) else source.name,
-            source_sha256=sha256(data).hexdigest(),
-            imported=datetime.now(UTC),
-            report=result.report.describe(),
+            adjustment=adjustment,
+            file=series_name(symbol, sha256),
+            sha256=sha256,
+            source=source,
+            snapshots=tuple(snapshot.ref for snapshot in snapshots),
+            imported=self._clock(),
+            report=report,
         )
         with self._lock:
-            write_at_once(root / provenance.file, series)
-            write_at_once(root / f"{stem}.json", msgspec.json.format(msgspec.json.encode(provenance)))
-            for old in root.glob(f"{stem}.{'[0-9a-f]' * 12}.csv"):
-                if old.name != provenance.file:
-                    old.unlink(missing_ok=True)
+            self._processed(self._roots[-1]).write(provenance, series)
             self._entries = None
             self._bars.pop(symbol, None)
             self._broken.pop(symbol, None)
-        return result.report
+        return self.info(symbol)
 
     def _index(self) -> dict[str, _Entry]:
         with self._lock:
@@ -240,21 +313,24 @@ class BarStore:
                 currency=one.currency,
                 adjustment=Adjustment.SPLIT_DIVIDEND,
                 source="sample",
-                path=root / f"{file_stem(one.symbol)}.csv",
-                sha256=None,
+                root=root,
+                provenance=None,
             )
             for one in listings(root)
         }
 
     def _imported(self, root: Path) -> dict[str, _Entry]:
         found = {}
-        for path in sorted(root.glob("*.json")) if root.is_dir() else ():
-            symbol = symbol_of(path.stem)
+        for path in self._processed(root).provenances():
             try:
-                told = msgspec.json.decode(path.read_bytes(), type=Provenance)
-            except (OSError, msgspec.DecodeError) as error:
+                symbol = symbol_of(path.stem)
+            except InvalidSymbol:
+                continue  # not ours; `data.verification` names it
+            try:
+                told = provenance_of(symbol, path.read_bytes())
+            except (OSError, ValueError) as error:
                 self._broken[symbol] = UnreadableFile(
-                    f"expected the provenance of {symbol}, found: {error}; import it again"
+                    f"expected the provenance of {symbol}, found {error}; import it again"
                 )
                 continue
             found[symbol] = _Entry(
@@ -264,29 +340,48 @@ class BarStore:
                 currency=told.currency,
                 adjustment=told.adjustment,
                 source=told.source,
-                path=root / Path(told.file).name,
-                sha256=told.sha256,
+                root=root,
+                provenance=told,
             )
         return found
 
     def _load(self, symbol: str) -> Bars:
+        entry = self._entry(symbol)
+        try:
+            return self._read(entry)
+        except FileNotFoundError:
+            # Another process may have replaced the series since the index was read.
+            self._entries = None
+        try:
+            return self._read(self._entry(symbol))
+        except FileNotFoundError as error:
+            raise UnreadableFile(
+                f"expected the stored series of {symbol}, found: {error.strerror}; import it again"
+            ) from error
+
+    def _entry(self, symbol: str) -> _Entry:
         entries = self._index()
         if symbol not in entries:
             if symbol in self._broken:
                 raise self._broken[symbol]
             raise UnknownSymbol(symbol, entries, "the store")
-        entry = entries[symbol]
+        return entries[symbol]
+
+    def _read(self, entry: _Entry) -> Bars:
+        if entry.provenance is not None:
+            return self._processed(entry.root).load(entry.provenance)
         try:
-            data = entry.path.read_bytes()
+            data = (entry.root / f"{file_stem(entry.symbol)}.csv").read_bytes()
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise UnreadableFile(
-                f"expected the stored series of {symbol}, found: {error.strerror}; import it again"
+                f"expected the stored series of {entry.symbol}, found: {error.strerror}; restore it"
             ) from error
-        if entry.sha256 is not None and sha256(data).hexdigest() != entry.sha256:
-            raise UnreadableFile(
-                f"expected the stored series of {symbol} as it was written, found other bytes; import it again"
-            )
-        return load(data, symbol)
+        return load(data, entry.symbol)
+
+    def _processed(self, root: Path) -> Processed:
+        return Processed(root, self._disk)
 
 
 def sample_store(processed: Path) -> BarStore:

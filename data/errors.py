@@ -9,7 +9,10 @@
     ├── UnknownSymbol        no such symbol in the store or in the file
     ├── NoSuchDate           nothing was known at that date yet
     ├── UnknownCalendar      no calendar of that name
-    └── OutsideCalendar      a day beyond the sessions that the calendar knows
+    ├── OutsideCalendar      a day beyond the sessions that the calendar knows
+    ├── DamagedSnapshot      a raw snapshot isn't as it was written
+    ├── ShelfBusy            another writer is at work in that folder
+    └── WriteRefused         the operating system refused a write; what was there before is as it was
 
 No error here knows HTTP.
 """
@@ -86,3 +89,15 @@ class UnknownCalendar(DataError):
 
 class OutsideCalendar(DataError):
     """A day lies beyond the sessions that the calendar knows."""
+
+
+class DamagedSnapshot(DataError):
+    """A raw snapshot isn't as it was written, or the one before it isn't."""
+
+
+class ShelfBusy(DataError):
+    """Another writer is at work in the folder, for longer than this one waits."""
+
+
+class WriteRefused(DataError):
+    """The operating system refused a write. What was there before is as it was."""

@@ -1,10 +1,12 @@
 """The command line as a person meets it: real processes, their output and exit codes."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,77 @@ def test_import_stores_what_the_bar_store_then_serves(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "stored as MINE: 2 bars, 2024-04-03 to 2024-04-04" in done.stdout
     assert sample_store(shelf / "processed").bars("MINE").close.tolist() == [2.0, 2.25]
+
+
+def test_list_names_what_each_series_was_made_of(tmp_path: Path) -> None:
+    """Span, adjustment, snapshot and source of the sample and of an import; a damaged one says why, with code 1."""
+    file = tmp_path / "mine.csv"
+    file.write_text("Date,Open,High,Low,Close\n2024-04-03,1.5,2.5,1,2\n2024-04-04,2,2.5,1.5,2.25\n")
+    shelf = tmp_path / "shelf"
+    _barcast("data", "import", str(file), "--symbol", "MINE", cwd=tmp_path, BARCAST_DATA_DIR=str(shelf))
+
+    done = _barcast("data", "list", cwd=tmp_path, BARCAST_DATA_DIR=str(shelf))
+
+    rows = {line.split()[0]: " ".join(line.split()) for line in done.stdout.splitlines()}
+    assert done.returncode == 0, done.stderr
+    assert rows["symbol"] == "symbol bars first last adjustment snapshot source"
+    assert rows["IBM"] == "IBM 3270 2000-03-01 2013-03-01 split+dividend - sample"
+    assert rows["MINE"] == "MINE 2 2024-04-03 2024-04-04 unknown csv 1 mine.csv"
+    next((shelf / "processed").glob("*.parquet")).write_bytes(b"x")
+    damaged = _barcast("data", "list", cwd=tmp_path, BARCAST_DATA_DIR=str(shelf))
+    assert damaged.returncode == 1
+    assert "MINE         can't be read: expected the stored series of MINE as it was written" in damaged.stdout
+
+
+def test_verify_names_the_file_that_changed(tmp_path: Path) -> None:
+    """One line of summary and code 0; a line a fault and code 1, whichever folder the file lies in."""
+    file = tmp_path / "mine.csv"
+    file.write_text("Date,Open,High,Low,Close\n2024-04-03,1.5,2.5,1,2\n")
+    shelf = tmp_path / "shelf"
+    empty = _barcast("data", "verify", cwd=tmp_path, BARCAST_DATA_DIR=str(shelf))
+    assert (empty.returncode, empty.stdout.count("\n"), shelf.exists()) == (0, 1, False)
+    _barcast("data", "import", str(file), "--symbol", "MINE", cwd=tmp_path, BARCAST_DATA_DIR=str(shelf))
+
+    sound = _barcast("data", "verify", cwd=tmp_path, BARCAST_DATA_DIR=str(shelf))
+    assert (sound.returncode, sound.stderr) == (0, "")
+    assert sound.stdout == "all as written; snapshots: 1, stored series: 1, files of the sample: 7\n"
+
+    payload = shelf / "raw" / "csv" / "MINE" / "000001.csv"
+    payload.chmod(0o644)
+    payload.write_text(payload.read_text().replace("2.5", "2.6"))
+    done = _barcast("data", "verify", cwd=tmp_path, BARCAST_DATA_DIR=str(shelf))
+    fault, summary = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert fault.startswith(f"{payload}: expected sha256 ")
+    assert fault.endswith("; restore it from a backup")
+    assert summary == "1 fault; snapshots: 1, stored series: 1, files of the sample: 7"
+
+
+def test_verify_says_what_a_former_version_stored(tmp_path: Path) -> None:
+    """No fault: what can be checked is, and the rest is named."""
+    processed = tmp_path / "processed"
+    processed.mkdir()
+    series = b"date,open,high,low,close\n2024-01-02,1.0,1.0,1.0,1.0\n"
+    told: dict[str, object] = {
+        "schema": 1,
+        "symbol": "OLD",
+        "name": "",
+        "calendar": "XNYS",
+        "currency": "",
+        "adjustment": "raw",
+    }
+    file = f"OLD.{sha256(series).hexdigest()[:12]}.csv"
+    told |= {"file": file, "sha256": sha256(series).hexdigest(), "source": "x"}
+    told |= {"source_sha256": "", "imported": "2024-01-05T00:00:00Z", "report": ""}
+    (processed / file).write_bytes(series)
+    (processed / "OLD.json").write_text(json.dumps(told))
+
+    done = _barcast("data", "verify", cwd=tmp_path, BARCAST_DATA_DIR=str(tmp_path))
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1].endswith("can't be checked: OLD")
+    (processed / file).write_bytes(series.replace(b"2024-01-02", b"2024-01-03"))
+    assert _barcast("data", "verify", cwd=tmp_path, BARCAST_DATA_DIR=str(tmp_path)).returncode == 1
 
 
 @pytest.mark.parametrize(

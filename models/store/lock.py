@@ -1,50 +1,12 @@
 """One writer a model at a time."""
 
-import errno
-import fcntl
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from data import lock
 from models.errors import StoreBusy
 
-POLL_S = 0.01
 
-
-@contextmanager
-def locked(path: Path, timeout_s: float) -> Iterator[None]:
-    """Hold the exclusive lock of a file, which is created if need be and never removed.
-
-    It is the kernel's lock on an open file: it is free the moment its holder dies, however that happens, so no lock is
-    ever stale. It also excludes threads of one process from each other.
-
-    Raises
-    ------
-    StoreBusy
-        Another holder keeps it for longer than ``timeout_s`` seconds.
-    OSError
-        The file can't be created, or is a link.
-
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    try:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
-                    raise
-                if time.monotonic() >= deadline:
-                    message = (
-                        f"expected the lock {path} within {timeout_s:g} s, found it held by another writer; "
-                        f"wait for that publish or promotion to end and try again"
-                    )
-                    raise StoreBusy(message) from error
-            time.sleep(POLL_S)
-        yield
-    finally:
-        os.close(descriptor)
+def locked(path: Path, timeout_s: float) -> AbstractContextManager[None]:
+    """Hold the exclusive lock of a file as `data.lock.locked` does; raises `StoreBusy` if another holds it too long."""
+    return lock.locked(path, timeout_s, StoreBusy)

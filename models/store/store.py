@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+<<<<<<< HEAD
 from msgspec import UNSET, UnsetType
 
+=======
+from data.disk import Disk, advice
+>>>>>>> part-snapshots
 from models.errors import (
     ArtifactMissing,
     ArtifactQuarantined,
@@ -21,7 +25,6 @@ from models.errors import (
 )
 from models.manifest import Draft, Manifest
 from models.store import writing
-from models.store.disk import Disk, advice
 from models.store.ledger import Entry, before_current, served_at
 from models.store.loading import Loaded, build_and_prove
 from models.store.reading import Artifact, Limits, check_files, read_artifact, read_manifest

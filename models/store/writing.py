@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from data import disk as on_disk
+from data.disk import Disk
 from models.errors import StoreWriteFailed
 from models.manifest import MANIFEST_NAME, Draft, Manifest, encode
-from models.store import disk as on_disk
-from models.store.disk import Disk
 from models.store.ledger import Entry, EventName, Ledger, to_line
 from models.store.lock import locked
 from models.store.reading import Limits, digest, file_entry, read_artifact

@@ -1,8 +1,10 @@
 """The bar store: what it lists, what it answers as of a day, and that an import is all or nothing."""
 
+import io
 import time
-from collections.abc import Callable
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from data.adjustment import Adjustment
 from data.bar_store import BarStore, sample_store
-from data.canonical import dump, load
+from data.canonical import load
 from data.errors import (
     AmbiguousFile,
     DataError,
@@ -25,14 +27,22 @@ from data.errors import (
     UnknownSymbol,
     UnreadableFile,
 )
-from data.provenance import Provenance
+from data.integrity import digest, sealed, tree_digest
+from data.parquet import from_parquet
+from data.provenance import provenance_of
+from data.snapshots import About
 from data.sources.csv import read_csv
 from data.sources.sample import read_sample, sample_root
 from data.symbols import check_symbol, file_stem, symbol_of
-from feature_mapper.bars import Bars
+from feature_mapper.errors import InvalidBars
 
 PLAIN = b"date,open,high,low,close,volume\n2024-01-02,10,12,9,11,100\n2024-01-03,11,13,10,12,200\n"
 LATER = PLAIN + b"2024-01-04,12,14,11,13,300\n"
+
+
+def visible(folder: Path) -> list[Path]:
+    """Return what is in a folder, but for its lock."""
+    return [path for path in folder.iterdir() if path.name != ".lock"]
 
 
 def day(text: str) -> np.datetime64:
@@ -41,9 +51,15 @@ def day(text: str) -> np.datetime64:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> BarStore:
+def processed(tmp_path: Path) -> Path:
+    """Return the folder for imports, which doesn't exist yet. Raw snapshots come to stand beside it."""
+    return tmp_path / "processed"
+
+
+@pytest.fixture
+def store(processed: Path) -> BarStore:
     """Return the sample and an empty folder for imports."""
-    return sample_store(tmp_path / "processed")
+    return sample_store(processed)
 
 
 def test_lists_the_sample(store: BarStore) -> None:
@@ -163,40 +179,42 @@ def test_symbols_and_file_names_are_one_to_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USD", "^GSPC", "EURUSD=X", "BRK.B", "BTC-USD"])
-def test_an_import_is_there_at_once_and_after_a_restart(tmp_path: Path, symbol: str) -> None:
+def test_an_import_is_there_at_once_and_after_a_restart(processed: Path, symbol: str) -> None:
     """Bars, listing and provenance of any symbol; another store on the same folder sees the same."""
-    store = sample_store(tmp_path)
+    store = sample_store(processed)
 
     report = store.import_csv(PLAIN, symbol, name="A name", currency="EUR")
 
     expected = read_csv(PLAIN, symbol=symbol).only()
     assert report.series[0].bars == 2
-    for one in (store, sample_store(tmp_path)):
+    for one in (store, sample_store(processed)):
         assert one.bars(symbol).identical(expected)
         info = one.info(symbol)
         assert (info.name, info.currency, info.bars, info.source) == ("A name", "EUR", 2, "bytes")
         assert info.adjustment is Adjustment.UNKNOWN
-    told = msgspec.json.decode((tmp_path / f"{file_stem(symbol)}.json").read_bytes(), type=Provenance)
-    assert told.source_sha256 == sha256(PLAIN).hexdigest()
+        (ref,) = info.snapshots
+        assert (ref.source, ref.symbol, ref.sequence) == ("csv", symbol, 1)
+        assert one.snapshots.read(one.snapshots.find(ref)) == PLAIN
+    told = provenance_of(symbol, (processed / f"{file_stem(symbol)}.json").read_bytes())
     assert told.report == report.describe()
     assert (datetime.now(UTC) - told.imported).total_seconds() < 600
 
 
-def test_a_second_import_replaces_the_first_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_second_import_replaces_the_first_and_leaves_nothing_behind(processed: Path) -> None:
     """One series file and one provenance a symbol, no staging file."""
-    store = BarStore([tmp_path])
+    store = BarStore([processed])
     store.import_csv(PLAIN, "A")
     old = store.bars("A")
 
     store.import_csv(LATER, "A")
 
     assert (len(old), len(store.bars("A"))) == (2, 3)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".json"]
+    assert sorted(path.suffix for path in visible(processed)) == [".json", ".parquet"]
 
 
-def test_an_import_goes_before_the_sample(tmp_path: Path) -> None:
+def test_an_import_goes_before_the_sample(processed: Path) -> None:
     """The later folder wins."""
-    store = sample_store(tmp_path)
+    store = sample_store(processed)
     store.import_csv(PLAIN, "AAPL")
 
     assert len(store.bars("AAPL")) == 2
@@ -212,70 +230,38 @@ def test_an_import_goes_before_the_sample(tmp_path: Path) -> None:
     ],
 )
 def test_a_refused_import_changes_nothing(
-    tmp_path: Path, data: bytes, options: dict[str, str], error: type[DataError]
+    processed: Path, data: bytes, options: dict[str, str], error: type[DataError]
 ) -> None:
     """The old series stays, to the file."""
-    store = BarStore([tmp_path])
+    store = BarStore([processed])
     store.import_csv(PLAIN, "A")
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = tree_digest(processed.parent)
 
     with pytest.raises(error):
         store.import_csv(data, "A", calendar=options.get("calendar"))
 
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert tree_digest(processed.parent) == before
     assert len(store.bars("A")) == 2
 
 
-def test_a_file_of_another_name_is_imported_only_when_told(tmp_path: Path) -> None:
+def test_a_file_of_another_name_is_imported_only_when_told(processed: Path) -> None:
     """``file_symbol`` says that AAPL.US in the file is what shall be AAPL here."""
     data = b"date,open,high,low,close,ticker\n2024-01-02,1,2,1,1,AAPL.US\n"
-    store = BarStore([tmp_path])
+    store = BarStore([processed])
 
     store.import_csv(data, "AAPL", file_symbol="AAPL.US")
 
     assert store.bars("AAPL").symbol == "AAPL"
 
 
-@pytest.mark.parametrize("step", [0, 1, 2, 3])
-def test_a_crash_at_any_rename_leaves_the_old_series_or_the_new(
-    tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before the first rename, between the two, after both, and while the old file goes: 2 bars or 3, never else."""
-    BarStore([tmp_path]).import_csv(PLAIN, "A")
-    calls = iter(range(100))
-
-    def failing(kind: str) -> Callable[..., object]:
-        original = getattr(Path, kind)
-
-        def call(self: Path, *args: object, **options: object) -> object:
-            counts = kind == "replace" or not self.name.startswith(".staging-")
-            if counts and next(calls) == step:
-                raise OSError("crash")
-            return original(self, *args, **options)
-
-        return call
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "replace", failing("replace"))
-        patched.setattr(Path, "unlink", failing("unlink"))
-        try:
-            BarStore([tmp_path]).import_csv(LATER, "A")
-        except OSError as error:
-            assert str(error) == "crash"  # noqa: PT017  the last step may not be reached
-
-    after = BarStore([tmp_path])
-    assert len(after.bars("A")) == (2 if step < 2 else 3)
-    assert after.broken() == {}
-
-
-def test_a_damaged_series_is_named_and_harms_no_other(tmp_path: Path) -> None:
+def test_a_damaged_series_is_named_and_harms_no_other(processed: Path) -> None:
     """A flipped byte, a missing file and a broken provenance: each symbol tells its own reason."""
-    store = sample_store(tmp_path)
+    store = sample_store(processed)
     for symbol in ("FLIP", "GONE", "TORN"):
         store.import_csv(PLAIN, symbol)
-    next(tmp_path.glob("FLIP.*.csv")).write_bytes(b"x")
-    next(tmp_path.glob("GONE.*.csv")).unlink()
-    (tmp_path / "TORN.json").write_bytes(b"{")
+    next(processed.glob("FLIP.*.parquet")).write_bytes(b"x")
+    next(processed.glob("GONE.*.parquet")).unlink()
+    (processed / "TORN.json").write_bytes(b"{")
     store.refresh()
 
     assert [one.symbol for one in store.symbols()] == ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
@@ -285,15 +271,29 @@ def test_a_damaged_series_is_named_and_harms_no_other(tmp_path: Path) -> None:
             store.bars(symbol)
 
 
-def test_provenance_can_not_point_out_of_its_folder(tmp_path: Path) -> None:
-    """Only the name of the file counts."""
-    outside = tmp_path / "outside.csv"
-    outside.write_bytes(dump(read_csv(PLAIN).only()))
-    root = tmp_path / "root"
-    store = BarStore([root])
+def test_changed_bytes_reach_no_parser(processed: Path) -> None:
+    """A bit of a price that the parser would read without a word: the digest refuses it first."""
+    store = BarStore([processed])
     store.import_csv(PLAIN, "A")
-    told = msgspec.json.decode((root / "A.json").read_bytes())
-    (root / "A.json").write_bytes(msgspec.json.encode(told | {"file": "../outside.csv"}))
+    path = next(processed.glob("*.parquet"))
+    data = path.read_bytes()
+    at = data.index(np.array([11.0, 12.0]).tobytes())  # the closes
+    changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    assert not from_parquet(changed, "A").identical(store.bars("A"))
+    path.write_bytes(changed)
+    store.refresh()
+
+    with pytest.raises(UnreadableFile, match="found other bytes"):
+        store.bars("A")
+
+
+def test_provenance_can_not_point_out_of_its_folder(processed: Path) -> None:
+    """Only the name of the file counts."""
+    store = BarStore([processed])
+    store.import_csv(PLAIN, "A")
+    told = provenance_of("A", (processed / "A.json").read_bytes())
+    (processed.parent / "outside.parquet").write_bytes((processed / told.file).read_bytes())
+    (processed / "A.json").write_bytes(sealed(msgspec.structs.replace(told, file="../outside.parquet")))
     store.refresh()
 
     with pytest.raises(UnreadableFile, match="No such file"):
@@ -306,24 +306,6 @@ def test_threads_share_one_series(store: BarStore) -> None:
         found = list(pool.map(lambda _: store.bars("IBM"), range(32)))
 
     assert len({id(bars) for bars in found}) == 1
-
-
-@given(
-    prices=st.lists(st.floats(1e-300, 1e300), min_size=1, max_size=30),
-    volume=st.none() | st.just(value=True),
-    unknown=st.integers(0, 29),
-)
-def test_the_stored_form_keeps_every_bit(prices: list[float], volume: bool | None, unknown: int) -> None:  # noqa: FBT001  generated
-    """Whatever the values, with volume, without, and with an unknown one."""
-    price = np.array(prices)
-    volumes = None
-    if volume:
-        volumes = np.arange(len(price)) / 3
-        volumes[unknown % len(price)] = np.nan
-    days = np.datetime64("2000-01-01", "D") + np.arange(len(price))
-    bars = Bars.validated(open=price, high=price, low=price, close=price, volume=volumes, date=days, symbol="A")
-
-    assert load(dump(bars), "A").identical(bars)
 
 
 @pytest.mark.parametrize(
@@ -345,3 +327,125 @@ def test_the_stored_form_is_strict(damage: tuple[bytes, bytes]) -> None:
 
     with pytest.raises(UnreadableFile):
         load(good.replace(*damage), "A")
+
+
+def test_a_series_of_the_former_form_is_still_read(processed: Path) -> None:
+    """Text, named by a provenance without seal and snapshots: read, listed, and replaced by the next import."""
+    processed.mkdir()
+    series = b"date,open,high,low,close,volume\n2024-01-02,10.0,12.0,9.0,11.0,\n2024-01-03,11.0,13.0,10.0,12.0,200.0\n"
+    file = f"OLD.{digest(series)[:12]}.csv"
+    told = {
+        "schema": 1,
+        "symbol": "OLD",
+        "name": "An old one",
+        "calendar": "XNYS",
+        "currency": "USD",
+        "adjustment": "raw",
+        "file": file,
+        "sha256": digest(series),
+        "source": "old.csv",
+        "source_sha256": "00" * 32,
+        "imported": "2024-01-05T00:00:00Z",
+        "report": "",
+    }
+    (processed / file).write_bytes(series)
+    (processed / "OLD.json").write_bytes(msgspec.json.encode(told))
+    store = BarStore([processed])
+
+    bars, info = store.bars("OLD"), store.info("OLD")
+
+    assert bars.close.tolist() == [11, 12]
+    assert bars.volume is not None
+    assert np.isnan(bars.volume[0])
+    assert (info.name, info.adjustment, info.snapshots) == ("An old one", Adjustment.RAW, ())
+    store.import_csv(LATER, "OLD")
+    assert len(store.bars("OLD")) == 3
+    assert sorted(path.suffix for path in visible(processed)) == [".json", ".parquet"]
+
+
+def test_bars_of_any_source_are_stored_with_their_snapshots(store: BarStore, processed: Path) -> None:
+    """What another source read comes back to the bit, with the names of what it was made of."""
+    bars = store.bars("IBM")
+    about = About(
+        request={"interval": "1d"},
+        adjustment="split",
+        rows=2,
+        first=day("2024-01-02"),
+        last=day("2024-01-03"),
+        why="first",
+    )
+    kept = [store.snapshots.write("NEW", "yahoo", data, "csv", about) for data in (PLAIN, LATER)]
+
+    info = store.store(
+        bars, "new", adjustment=Adjustment.SPLIT, source="yahoo", snapshots=kept, currency="EUR", calendar="XETR"
+    )
+
+    assert info == sample_store(processed).info("NEW")
+    assert (info.symbol, info.source, info.calendar, info.currency) == ("NEW", "yahoo", "XETR", "EUR")
+    assert [ref.sequence for ref in info.snapshots] == [1, 2]
+    assert replace(store.bars("NEW"), symbol="IBM").identical(bars)
+
+
+def test_bars_that_can_not_be_stored_change_nothing(store: BarStore, processed: Path) -> None:
+    """Bars without dates, and bars that never were validated."""
+    store.import_csv(PLAIN, "A")
+    before = tree_digest(processed.parent)
+    good = store.bars("A")
+
+    for bad, error in ((replace(good, date=None), UnreadableFile), (replace(good, low=good.high), InvalidBars)):
+        with pytest.raises(error):
+            store.store(bad, "A", adjustment=Adjustment.RAW, source="test", snapshots=())
+    assert tree_digest(processed.parent) == before
+
+
+def test_a_reader_finds_what_another_process_replaced(processed: Path) -> None:
+    """The index is read again where the file that it names is gone."""
+    reader, writer = BarStore([processed]), BarStore([processed])
+    writer.import_csv(PLAIN, "A")
+    assert "A" in reader._index()
+    writer.import_csv(LATER, "A")
+
+    assert len(reader.bars("A")) == 3
+
+
+def test_a_file_of_another_name_among_the_series_harms_none(processed: Path) -> None:
+    """A name that can't be a symbol is left aside."""
+    store = BarStore([processed])
+    store.import_csv(PLAIN, "A")
+    (processed / "not a symbol.json").write_bytes(b"{}")
+    store.refresh()
+
+    assert [one.symbol for one in store.symbols()] == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kept"),
+    [
+        ("mine.csv", PLAIN, "000001.csv"),
+        ("MINE.TXT", PLAIN, "000001.txt"),
+        ("mine.json", PLAIN, "000001.csv"),
+        ("mine", PLAIN, "000001.csv"),
+        ("mine.\udcff", PLAIN, "000001.csv"),
+        ("mine.zip", None, "000001.zip"),
+        ("mine", None, "000001.zip"),
+    ],
+)
+def test_a_file_is_kept_as_it_is_under_an_ending_that_fits(
+    tmp_path: Path, name: str, data: bytes | None, kept: str
+) -> None:
+    """The payload is the file to the byte, whatever it is called."""
+    if data is None:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("inner.csv", PLAIN)
+        data = buffer.getvalue()
+    path = tmp_path / name
+    path.write_bytes(data)
+    store = BarStore([tmp_path / "data" / "processed"])
+
+    store.import_csv(path, "A", impossible="drop")
+
+    (snapshot,) = store.snapshots.all()
+    assert snapshot.path.name == kept
+    assert store.snapshots.read(snapshot) == data
+    assert snapshot.entry.request["impossible"] == "drop"

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.store import ArtifactStore
-from tests.models.store.toys import MODEL, DeadlyDisk, draft, files, stocked
+from tests.models.store.toys import MODEL, draft, files, stocked
+from tests.support.disks import DeadlyDisk
 
 CHANGES: dict[str, Callable[[ArtifactStore], object]] = {
     "first publish": lambda store: store.publish(draft(), files("new"), why="test"),

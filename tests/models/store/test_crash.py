@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from data.disk import STAGING
 from models.errors import StoreWriteFailed
 from models.store import ArtifactStore
-from models.store.disk import STAGING
 from tests.models.store.operations import CHANGES, prepare
-from tests.models.store.toys import MODEL, FailingDisk, WatchedDisk, draft, files, tag_of
+from tests.models.store.toys import MODEL, draft, files, tag_of
+from tests.support.disks import FailingDisk, WatchedDisk
 
 Seen = tuple[str | None, tuple[tuple[str, str, str], ...]]
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from models.errors import LedgerInvalid, StoreWriteFailed
 from models.store import ArtifactStore
 from models.store.ledger import MAX_REASON, Entry, Ledger, before_current, from_line, read_ledger, to_line
-from tests.models.store.toys import MODEL, FailingDisk, draft, files, stocked, tag_of
+from tests.models.store.toys import MODEL, draft, files, stocked, tag_of
+from tests.support.disks import FailingDisk
 
 TEXTS = st.lists(
     st.sampled_from(["a", "\u00e9", "\n", "\0", '"', "\\", "\U0001f4c8", "\ud800", "\udfff", "x" * 900])

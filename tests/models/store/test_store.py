@@ -27,7 +27,8 @@ from models.errors import (
 from models.manifest import MANIFEST_NAME, decode
 from models.store import Artifact, ArtifactStore, Entry, Limits
 from models.store.shelf import Shelf
-from tests.models.store.toys import MODEL, WEIGHTS, FailingDisk, draft, files, stocked, tag_of
+from tests.models.store.toys import MODEL, WEIGHTS, draft, files, stocked, tag_of
+from tests.support.disks import FailingDisk
 
 HOSTILE = [
     "..",

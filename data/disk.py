@@ -1,7 +1,8 @@
-"""The one place where the store changes the disk: a method for each system call, and the few ways to combine them.
+"""The one place where stores change the disk: a method for each system call, and the few ways to combine them.
 
-`Disk` is a seam. A test hands the store a disk that fails, or dies, after the n-th call, for every n; so nothing in
-`models.store` may create, write, rename or remove by another way. Reading needs no seam.
+`Disk` is a seam. A test hands a store a disk that fails, or dies, after the n-th call, for every n; so nothing in the
+store of artifacts, in that of snapshots or in that of series may create, write, rename or remove by another way.
+Reading needs no seam.
 """
 
 import errno
@@ -10,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 STAGING = ".staging-"
-"""Start of the name of everything unfinished. Under the model's lock, all that bears it is a dead writer's."""
+"""Start of the name of everything unfinished. Under the folder's lock, all that bears it is a dead writer's."""
 
-READ_ONLY = 0o444  # files of a version; its folder stays writable, so that `rm -r` works for its owner
+READ_ONLY = 0o444  # what is written once; its folder stays writable, so that `rm -r` works for its owner
 READ_WRITE = 0o644
 
 
@@ -158,7 +159,7 @@ def remove_tree(disk: Disk, path: Path) -> None:
 
 
 def sweep(disk: Disk, folder: Path) -> None:
-    """Remove what dead writers left unfinished. Only under the model's lock, or it would take a living one's work."""
+    """Remove what dead writers left unfinished. Only under the folder's lock, or it would take a living one's work."""
     for path in sorted(folder.glob(f"{STAGING}*")):
         remove_tree(disk, path)
 
