@@ -44,8 +44,10 @@ class Client:
     def ask(self, symbol: str, start: date, now: datetime) -> Reading | Failure:
         """Ask for the daily bars from ``start`` on. Whatever goes wrong is a failure, not an exception."""
         with _ONE_AT_A_TIME, warnings.catch_warnings():
-            # yfinance calls what pandas 3.1 is about to drop, and on import adds filters of its own.
-            warnings.filterwarnings("ignore", module=r"yfinance\b")
+            import yfinance  # type: ignore[import-untyped]  # noqa: F401  ships no types; adds filters of its own
+
+            # It calls what pandas is about to drop.
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"yfinance\b")
             wire = self._session.wire
             wire.begin(symbol, self._timeout_s, now)
             try:
@@ -71,11 +73,13 @@ class Client:
                 return Damaged(symbol, f"expected a chart that yfinance can read, found that it can't ({error!r})")
 
     def _history(self, symbol: str, start: date) -> "pd.DataFrame":
-        import yfinance as yf  # type: ignore[import-untyped]  # ships no types
+        import yfinance as yf
 
         with self._lent():
             ticker = yf.Ticker(symbol, session=self._session)
             frame: pd.DataFrame = ticker.history(start=start, auto_adjust=False, actions=True, timeout=self._timeout_s)
+            # yfinance forgets that it has a cookie, and would ask for one before each request.
+            ticker._data._cookie = True  # noqa: SLF001  as below
         return frame
 
     @contextmanager

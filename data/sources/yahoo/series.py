@@ -30,6 +30,8 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     currency: str
     zone: str
     instrument: str
+    bars: int
+    """How many rows follow: a text that was cut between two rows is seen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value; see `identical`
@@ -153,6 +155,7 @@ class YahooSeries:
                 currency=self.currency,
                 zone=self.zone,
                 instrument=self.instrument,
+                bars=len(self),
             )
         )
         columns = [np.datetime_as_string(self.date).tolist()]

@@ -271,12 +271,15 @@ class Yahoo:
             _check_fit(known, told.series)
             whole = bool(start <= beginning)
             if not whole and not stands(known, told.series, start):
-                told = self._told(symbol, beginning, calendar, fresh=fresh)
-                whole = True
+                start, whole = beginning, True
+                told = self._told(symbol, start, calendar, fresh=fresh)
             why = _why_restated(known, told.series) if whole else ()
             got = Restated(told.series, why, told.notes) if why else _continued(known, told)
         if told.sessions is None:
             return got
+        # Kept only now: an answer that can't follow what is known must not be given all day.
+        if not told.sessions.missing(told.series.date[-1])[1]:
+            self._answers.keep(symbol, start, told.sessions.until, told.series, told.notes)
         due, missing = told.sessions.missing(got.series.date[-1])
         return Stale(got, due, missing) if missing else got
 
@@ -288,8 +291,6 @@ class Yahoo:
         series = answer.series.take(answer.series.date >= start)
         if not len(series):
             raise Stopped(Empty(symbol, f"no bar from {start} on"))
-        if not answer.sessions.missing(series.date[-1])[1]:
-            self._answers.keep(symbol, start, answer.sessions.until, series, answer.notes)
         return _Told(series, answer.notes, answer.sessions)
 
     def _ask(self, symbol: str, start: date) -> Reading:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from data.sources.yahoo.chart import Answer, Result, judge
-from data.sources.yahoo.outcomes import NotData, Stopped, TimedOut
+from data.sources.yahoo.outcomes import Empty, NotData, Stopped, TimedOut
 
 if TYPE_CHECKING:
     from curl_cffi.requests import Response
@@ -67,6 +67,7 @@ class Wire:
 
         """
         helper = self._is_helper(url)
+        bars = "period1" in (options.get("params") or {})
         for _ in range(MAX_REDIRECTS):
             # yfinance waits 10 s for a time zone whatever it is told, hence the timeout of our own. And curl would
             # follow a redirect to anywhere; here each step is looked at.
@@ -74,7 +75,7 @@ class Wire:
             response = send(method, self._address(url), **options)
             target = response.headers.get("location")
             if response.status_code not in {301, 302, 303, 307, 308} or target is None:
-                return response if helper else self._kept(response)
+                return response if helper else self._kept(response, bars=bars)
             following = urljoin(url, target)
             if not self._allowed(following):
                 if helper:
@@ -84,7 +85,7 @@ class Wire:
             options = {key: value for key, value in options.items() if key not in {"params", "data", "json"}}
         raise Stopped(NotData(self._symbol, f"{MAX_REDIRECTS} redirects in a row"))
 
-    def _kept(self, response: "Response") -> "Response":
+    def _kept(self, response: "Response", *, bars: bool) -> "Response":
         """Keep the chart of an answer, or stop the attempt."""
         if response.status_code in {401, 403} and not self._denied:
             self._denied = True  # yfinance gets a new cookie and asks once more
@@ -93,6 +94,8 @@ class Wire:
         verdict = judge(self._symbol, Answer(response.status_code, headers, response.content), self._now)
         if not isinstance(verdict, Result):
             raise Stopped(verdict)
+        if bars and not verdict.timestamp:
+            raise Stopped(Empty(self._symbol, "the chart has no row"))
         self.result = verdict
         return response
 
