@@ -1,4 +1,4 @@
-"""What is known is kept, what is missing is asked for, and what is told anew is named. The real yfinance asks a stand-in."""
+"""What is known is kept, what is missing is asked for, what is told anew is named: by yfinance, from a stand-in."""
 
 from dataclasses import replace
 from datetime import date
@@ -102,7 +102,7 @@ def test_parts_are_the_whole(desk: Desk, data: st.DataObject) -> None:
         ]
         rows[row] = replace(rows[row], split=ratio)
     desk.standin.listings["CCC"] = Listing(rows)
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(rows) - 1), min_size=1, max_size=2))) + [len(rows) - 1]
+    cuts = [*sorted(data.draw(st.sets(st.integers(0, len(rows) - 1), min_size=1, max_size=2))), len(rows) - 1]
     yahoo = desk.yahoo()
 
     known = None
@@ -434,8 +434,11 @@ def test_every_kind_of_symbol_can_be_asked_for(desk: Desk, symbol: str, instrume
 
 @pytest.mark.parametrize(
     "symbol",
-    ["../AAA", "AAA/../BBB", "%2e%2e", "AAA?a=b", "AAA&b=c", "AAA#", "AAA\n", "A A", "", "ÄÖÜ", "A\x00", "AAA/BBB", "US0378331005"],
-)  # fmt: skip
+    [
+        *("../AAA", "AAA/../BBB", "AAA/BBB", "%2e%2e", "AAA?a=b", "AAA&b=c", "AAA#", "AAA\n", "A A", "", "A\x00"),
+        *("ÄÖÜ", "US0378331005"),
+    ],
+)
 def test_what_is_no_symbol_is_asked_of_nobody(desk: Desk, symbol: str) -> None:
     """Refused by name before a request or a file is made; also where it is one of many."""
     yahoo = desk.yahoo()

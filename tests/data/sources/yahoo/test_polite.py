@@ -84,7 +84,7 @@ def test_a_long_wait_is_told_not_waited(desk: Desk) -> None:
 
     assert isinstance(outcome, RateLimited)
     assert (outcome.retry_after, outcome.attempts) == (3600, 1)
-    assert outcome.retry_after > LONGEST_WAIT_S
+    assert LONGEST_WAIT_S < 3600
     assert desk.slept == []
     assert "ask for 3600 s" in str(outcome)
 

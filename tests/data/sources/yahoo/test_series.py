@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from data.adjustment import Adjustment
 from data.errors import UnreadableFile
 from data.sources.yahoo import YahooSeries
-from data.sources.yahoo.series import COLUMNS, EVENTS
+from data.sources.yahoo.series import COLUMNS, EVENTS, MAY_LACK
 
-SIZES = st.floats(min_value=1e-300, max_value=1e300)
 ANY_SIZE = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 
@@ -32,11 +31,10 @@ def series(days: list[int], **columns: Any) -> YahooSeries:
 def any_series(draw: st.DrawFn) -> YahooSeries:
     """Return a series of whatever numbers can be written, with whatever Yahoo may call things."""
     days = sorted(draw(st.sets(st.integers(-20_000, 60_000), min_size=1, max_size=8)))
-    rows = {"min_size": len(days), "max_size": len(days)}
-    columns = {
-        name: draw(st.lists(ANY_SIZE | st.just(np.nan) if name in {"adj_close", "volume"} else ANY_SIZE, **rows))
-        for name in COLUMNS
-    }
+    columns = {}
+    for name in COLUMNS:
+        values = ANY_SIZE | st.just(np.nan) if name in MAY_LACK else ANY_SIZE
+        columns[name] = draw(st.lists(values, min_size=len(days), max_size=len(days)))
     return replace(
         series(days, **columns), symbol=draw(TEXT), currency=draw(TEXT), zone=draw(TEXT), instrument=draw(TEXT)
     )
