@@ -1,21 +1,20 @@
 """`Yahoo`: asks for what is missing, once, politely, and says what came of it."""
 
-import random
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
 from data.calendars import calendar_for
 from data.errors import InvalidSymbol
-from data.sources.yahoo.client import Client, Reading
+from data.sources.yahoo.asking import Asker
 from data.sources.yahoo.comparison import misfit, reasons, stands
 from data.sources.yahoo.keeping import Answers, Zones
 from data.sources.yahoo.outcomes import (
@@ -24,11 +23,9 @@ from data.sources.yahoo.outcomes import (
     Damaged,
     Empty,
     Failing,
-    Failure,
     First,
     Got,
     NotAsked,
-    NotData,
     Outcome,
     RateLimited,
     Reason,
@@ -44,23 +41,11 @@ from data.sources.yahoo.outcomes import (
 from data.sources.yahoo.reading import OVERLAP, read, suspicious
 from data.sources.yahoo.series import YahooSeries
 from data.sources.yahoo.sessions import Sessions
-from data.sources.yahoo.wire import YahooSession, open_session
+from data.sources.yahoo.wire import YahooSession
 from data.symbols import check_symbol
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
 
 SINCE: Final = date(1990, 1, 1)
 """First day of a whole history: most calendars begin there, and older prices of Yahoo lack opens."""
-
-BACKOFF_S: Final = 2.0
-"""Wait before the second attempt; twice as long before each further one."""
-
-LONGEST_WAIT_S: Final = 120.0
-"""Longest wait between two attempts. If Yahoo asks for more, the caller is told, and not kept waiting."""
-
-MAY_PASS: Final = (RateLimited, TimedOut, Unreachable, Failing, NotData)
-"""Failures that another attempt may not meet with."""
 
 FEWEST_COMMON: Final = 0.99
 """Share of the known days that a whole history has to have, to be taken for one."""
@@ -125,18 +110,19 @@ class Yahoo:
         sleep: Callable[[float], None] = time.sleep,
         seed: int | None = None,
     ) -> None:
-        self._session = session
-        self._zones = Zones(cache)
+        self._asker = Asker(
+            session=session,
+            zones=Zones(cache),
+            timeout_s=timeout_s,
+            attempts=attempts,
+            pause_s=pause_s,
+            now=now,
+            sleep=sleep,
+            seed=seed,
+        )
         self._answers = Answers(cache)
-        self._timeout_s = timeout_s
-        self._attempts = attempts
-        self._pause_s = pause_s
         self._since = np.datetime64(since, "D")
         self._now = now
-        self._sleep = sleep
-        self._random = random.Random(seed)  # noqa: S311  spreads waits, guards nothing
-        self._client: Client | None = None
-        self._asked: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -148,8 +134,7 @@ class Yahoo:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            self._session.close()
+        self._asker.close()
 
     def fetch(
         self,
@@ -287,51 +272,11 @@ class Yahoo:
         """Return what Yahoo says from ``start`` on: as it said today, or asked now."""
         if not fresh and (kept := self._answers.find(symbol, start, self._now())) is not None:
             return _Told(*kept, sessions=None)
-        answer = read(symbol, self._ask(symbol, start.astype(date)), self._now(), calendar)
+        answer = read(symbol, self._asker.ask(symbol, start.astype(date)), self._now(), calendar)
         series = answer.series.take(answer.series.date >= start)
         if not len(series):
             raise Stopped(Empty(symbol, f"no bar from {start} on"))
         return _Told(series, answer.notes, answer.sessions)
-
-    def _ask(self, symbol: str, start: date) -> Reading:
-        """Ask until there is an answer, waiting longer each time, `attempts` times at most."""
-        from tenacity import Retrying, retry_if_result
-
-        if self._client is None:
-            self._session = self._session or open_session()
-            self._client = Client(self._session, self._zones, self._timeout_s)
-        client = self._client
-        if self._asked is not None and (rest := self._asked + self._pause_s - time.monotonic()) > 0:
-            self._sleep(rest)
-        retrying = Retrying(
-            sleep=self._sleep,
-            stop=self._enough,
-            wait=self._wait,
-            retry=retry_if_result(lambda found: isinstance(found, MAY_PASS)),
-            retry_error_callback=_last_result,
-        )
-        found: Reading | Failure = retrying(lambda: client.ask(symbol, start, self._now()))
-        self._asked = time.monotonic()
-        made = retrying.statistics["attempt_number"]
-        if isinstance(found, RateLimited | TimedOut | Unreachable | Failing):
-            found = replace(found, attempts=made)
-        if not isinstance(found, Reading):
-            raise Stopped(found)
-        return found
-
-    def _enough(self, state: "RetryCallState") -> bool:
-        found = _last_result(state)
-        too_long = isinstance(found, RateLimited) and (found.retry_after or 0.0) > LONGEST_WAIT_S
-        return too_long or state.attempt_number >= self._attempts
-
-    def _wait(self, state: "RetryCallState") -> float:
-        from tenacity import wait_exponential
-
-        found = _last_result(state)
-        jitter = self._random.uniform(1.0, 1.5)
-        if isinstance(found, RateLimited) and found.retry_after is not None:
-            return found.retry_after + jitter  # never earlier than was asked for
-        return float(wait_exponential(multiplier=BACKOFF_S, max=LONGEST_WAIT_S / 1.5)(state)) * jitter
 
 
 def summary(outcomes: Iterable[Outcome]) -> str:
@@ -385,10 +330,3 @@ def _checked(text: str) -> str:
         # yfinance would search the web for its name and ask for whatever it finds.
         raise InvalidSymbol(f"expected a symbol of Yahoo, found an ISIN, {symbol!r}; give the name that it trades by")
     return symbol
-
-
-def _last_result(state: "RetryCallState") -> Reading | Failure:
-    if state.outcome is None:
-        raise TypeError("tenacity decides on attempts that were made")
-    found: Reading | Failure = state.outcome.result()
-    return found

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 CHART: Final = "/v8/finance/chart/"
 CRUMB: Final = "/v1/test/getcrumb"
 
+DATA_HOSTS: Final = ("query1.", "query2.")
+"""Beginnings of the hosts that have charts and crumbs. The others have cookies, and the page that asks for consent."""
+
 HELPER_SHARE: Final = 0.25
 """Share of an attempt's time that a cookie or a crumb may take: charts come without them as well."""
 
@@ -100,11 +103,11 @@ class Wire:
         return response
 
     def _is_helper(self, url: str) -> bool:
-        """Tell cookies and crumbs from charts; nothing else is asked for."""
+        """Tell cookies, consent and crumbs from charts; nothing else is asked for."""
         parts = urlsplit(url)
         if parts.path.startswith(CHART):
             return False
-        if parts.path == CRUMB or not parts.path.startswith(("/v", "/ws")):
+        if not (parts.hostname or "").startswith(DATA_HOSTS) or parts.path == CRUMB:
             return True
         # yfinance looks for a missing time zone in places that answer more than it was asked.
         raise Stopped(NotData(self._symbol, f"nothing that yfinance could use: it would ask {parts.path[:80]!r} next"))

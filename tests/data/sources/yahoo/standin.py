@@ -25,6 +25,7 @@ Chart = dict[str, Any]
 
 OPENS, CLOSES = clock_time(9, 30), clock_time(16)
 CHART = "/v8/finance/chart/"
+CONSENT = b'<form><input name="csrfToken" value="token"><input name="sessionId" value="id"></form>'
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ class Standin:
         self.listings: dict[str, Listing] = {}
         self.faults: dict[str, Fault] = {}
         self.helper_fault: Fault | None = None
+        self.wants_consent = False
         self.asked: list[Asked] = []
+        self.posted: list[tuple[str, str]] = []
         self.base = ""
         self.released = threading.Event()
 
@@ -215,6 +218,7 @@ def _handler(state: Standin) -> type[BaseHTTPRequestHandler]:
         wbufsize = -1  # head and body in one packet: two would wait for each other
 
         def do_GET(self) -> None:
+            self._body()  # yfinance sends one with a GET, too
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             asked = Asked(parts.path, query)
@@ -224,13 +228,21 @@ def _handler(state: Standin) -> type[BaseHTTPRequestHandler]:
             else:
                 self._helper(parts.path)
 
+        def do_POST(self) -> None:
+            state.posted.append((self.path, self._body()))
+            self._helper(self.path)
+
+        def _body(self) -> str:
+            return self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+
         def _helper(self, path: str) -> None:
             if state.helper_fault is not None:
                 self._faulty(state.helper_fault, b"")
             elif path.endswith("/getcrumb"):
-                self._answer(200, {"Content-Type": "text/plain"}, b"crumb")
+                consented = state.posted or not state.wants_consent
+                self._answer(200, {"Content-Type": "text/plain"}, b"crumb" if consented else b"<html>consent</html>")
             else:
-                self._answer(200, {"Content-Type": "text/html", "Set-Cookie": "A3=standin; Path=/"}, b"")
+                self._answer(200, {"Content-Type": "text/html", "Set-Cookie": "A3=standin; Path=/"}, CONSENT)
 
         def _chart(self, asked: Asked) -> None:
             fault = state.faults.get(asked.symbol, state.faults.get("*"))

@@ -6,9 +6,9 @@ from email.utils import format_datetime
 import pytest
 
 from data.sources.yahoo import Progress, open_session, summary
+from data.sources.yahoo.asking import LONGEST_WAIT_S
 from data.sources.yahoo.chart import retry_after
 from data.sources.yahoo.outcomes import Failing, First, NotAsked, NotData, RateLimited, TimedOut, Unreachable
-from data.sources.yahoo.source import LONGEST_WAIT_S
 from tests.data.sources.yahoo.conftest import EVENING, Desk
 from tests.data.sources.yahoo.standin import Fault, Listing, dead, walk
 

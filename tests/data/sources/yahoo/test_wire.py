@@ -104,6 +104,17 @@ def test_a_new_cookie_is_tried_once(desk: Desk) -> None:
     assert desk.slept == []
 
 
+def test_a_page_that_asks_for_consent_is_answered(desk: Desk) -> None:
+    """As yfinance answers it, where Yahoo has to ask before it gives a crumb."""
+    desk.standin.wants_consent = True
+
+    assert isinstance(desk.yahoo().fetch("AAA"), First)
+    ((path, body),) = desk.standin.posted
+    assert path == "/v2/collectConsent?sessionId=id"
+    assert "csrfToken=token" in body
+    assert desk.standin.data_questions()[0].query["crumb"] == "crumb"
+
+
 def test_two_sources_do_not_share_a_client(desk: Desk) -> None:
     """One client a process is yfinance's idea: here each source asks its own server, in whatever order."""
     with serving(EVENING) as other:
@@ -158,4 +169,4 @@ def test_a_session_is_opened_when_it_is_needed(desk: Desk) -> None:
     later = desk.yahoo(session=None)
 
     assert isinstance(later.fetch("AAA"), First)
-    assert later._session is None
+    assert later._asker.session is None
