@@ -29,8 +29,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ----------
     start : str
         First day that was asked for.
-    until : datetime
-        When the answer is too old to be given again.
+    asked, until : datetime
+        Between these the answer may be given again.
     notes : tuple of str
         What was said of it.
 
@@ -39,6 +39,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     schema: int
     symbol: str
     start: str
+    asked: datetime
     until: datetime
     notes: tuple[str, ...]
 
@@ -60,21 +61,25 @@ class Answers:
             series = YahooSeries.load(text)
         except (msgspec.DecodeError, UnreadableFile):
             return None  # of an older form
-        if (
-            kept.schema != SCHEMA
-            or kept.symbol != symbol
-            or np.datetime64(kept.start, "D") > start
-            or now >= kept.until
-        ):
+        answers = kept.schema == SCHEMA and kept.symbol == symbol and np.datetime64(kept.start, "D") <= start
+        if not answers or not kept.asked <= now < kept.until:
             return None
         wanted = series.take(series.date >= start)
         return (wanted, kept.notes) if len(wanted) else None
 
     def keep(
-        self, symbol: str, start: np.datetime64, until: datetime, series: YahooSeries, notes: tuple[str, ...]
+        self,
+        symbol: str,
+        start: np.datetime64,
+        times: tuple[datetime, datetime],
+        series: YahooSeries,
+        notes: tuple[str, ...],
     ) -> None:
-        """Keep an answer to a question from ``start`` on, in place of the last one."""
-        kept = Kept(schema=SCHEMA, symbol=symbol, start=str(start), until=until, notes=notes)
+        """Keep an answer to a question from ``start`` on, in place of the last one.
+
+        ``times`` are when it was asked and until when it is good.
+        """
+        kept = Kept(schema=SCHEMA, symbol=symbol, start=str(start), asked=times[0], until=times[1], notes=notes)
         _write(self._path(symbol), msgspec.json.encode(kept) + b"\n" + series.dump())
 
     def _path(self, symbol: str) -> Path:

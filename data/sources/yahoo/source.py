@@ -264,7 +264,7 @@ class Yahoo:
             return got
         # Kept only now: an answer that can't follow what is known must not be given all day.
         if not told.sessions.missing(told.series.date[-1])[1]:
-            self._answers.keep(symbol, start, told.sessions.until, told.series, told.notes)
+            self._answers.keep(symbol, start, (self._now(), told.sessions.until), told.series, told.notes)
         due, missing = told.sessions.missing(got.series.date[-1])
         return Stale(got, due, missing) if missing else got
 

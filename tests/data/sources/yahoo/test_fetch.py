@@ -314,6 +314,9 @@ def test_the_same_day_is_asked_once(desk: Desk) -> None:
     desk.at(2012, 12, 15, 5)
     again.fetch("AAA", got(first))
     assert len(desk.standin.data_questions()) == 2
+    desk.at(2012, 12, 15, 4)
+    again.fetch("AAA", got(first))
+    assert len(desk.standin.data_questions()) == 3  # a clock that was set back
 
 
 def test_an_answer_of_the_morning_ends_with_the_session(desk: Desk) -> None:
