@@ -272,7 +272,9 @@ class Yahoo:
         """Return what Yahoo says from ``start`` on: as it said today, or asked now."""
         if not fresh and (kept := self._answers.find(symbol, start, self._now())) is not None:
             return _Told(*kept, sessions=None)
-        answer = read(symbol, self._asker.ask(symbol, start.astype(date)), self._now(), calendar)
+        # A day earlier, since Yahoo's midnights can be an hour early; what is too much is cut off again.
+        reading = self._asker.ask(symbol, (start - 1).astype(date))
+        answer = read(symbol, reading, self._now(), calendar)
         series = answer.series.take(answer.series.date >= start)
         if not len(series):
             raise Stopped(Empty(symbol, f"no bar from {start} on"))

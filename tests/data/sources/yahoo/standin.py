@@ -50,6 +50,8 @@ class Listing:
     currency: str = "USD"
     zone: str = "America/New_York"
     instrument: str = "EQUITY"
+    early: timedelta = timedelta(0)
+    """How much earlier than at 9:30 its bars are stamped."""
 
 
 @dataclass
@@ -120,6 +122,8 @@ class Standin:
         if "range" in query:
             rows = rows[-1:]
         told = _told(rows, listing.rows, zone)
+        for one in told:
+            one["stamp"] -= int(listing.early.total_seconds())
         shown = [one for one in told if one["stamp"] >= first]
         today = self.now.astimezone(zone).date()
         if shown and shown[-1]["day"] == today and self.now < _moment(today, CLOSES, zone):

@@ -49,6 +49,16 @@ def test_what_follows_stands(whole: YahooSeries, data: st.DataObject) -> None:
     assert misfit(known, fresh) is None
 
 
+@pytest.mark.parametrize("name", ["splits", "dividends", "capital_gains"])
+def test_an_event_among_the_new_rows_never_stands(name: str) -> None:
+    """Not even where it left no trace in the overlap: a payout of a fraction of a cent, or one applied later."""
+    whole = series([15000, 15001, 15002])
+    paid = with_column(whole, name, np.array([0.0, 0.0, 1e-6]))
+
+    assert stands(whole.take(slice(2)), whole, whole.date[0])
+    assert not stands(whole.take(slice(2)), paid, whole.date[0])
+
+
 @given(histories(), st.data())
 def test_a_changed_value_is_seen_and_named(known: YahooSeries, data: st.DataObject) -> None:
     """In whichever column, by whatever is more than the noise of its kind."""

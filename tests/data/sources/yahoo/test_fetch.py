@@ -1,7 +1,7 @@
 """What is known is kept, what is missing is asked for, what is told anew is named: by yfinance, from a stand-in."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def test_the_first_time_the_whole_history_is_fetched(desk: Desk) -> None:
 
 
 def test_later_only_what_is_missing_is_asked_for(desk: Desk) -> None:
-    """One question, from ten known sessions before the end on; the known rows keep their bits."""
+    """One question, from the day before the last ten known sessions on; the known rows keep their bits."""
     yahoo = desk.yahoo()
     known = got(yahoo.fetch("AAA"))
     desk.at(2012, 12, 19)
@@ -70,7 +70,7 @@ def test_later_only_what_is_missing_is_asked_for(desk: Desk) -> None:
     assert outcome.added == 3
     assert outcome.series.take(slice(len(known))).identical(known)
     (question,) = desk.standin.data_questions()
-    assert question.first_day == known.date[-OVERLAP].astype(date)
+    assert question.first_day == known.date[-OVERLAP].astype(date) - timedelta(days=1)
     assert [one.path for one in desk.standin.asked] == [question.path]  # neither cookie nor time zone again
     assert "3 new bars, 2012-12-17 to 2012-12-19" in str(outcome)
 
@@ -135,7 +135,7 @@ def test_a_split_restates_all_and_is_named(desk: Desk) -> None:
     assert isinstance(outcome, Restated)
     assert outcome.reasons == (NewSplit(np.datetime64("2012-12-18", "D"), 4.0),)
     assert outcome.series.close[0] == known.close[0] / 4
-    assert [one.first_day for one in desk.standin.data_questions()] == [date(2012, 12, 3), date(1990, 1, 1)]
+    assert [one.first_day for one in desk.standin.data_questions()] == [date(2012, 12, 2), date(1989, 12, 31)]
     assert "a split of 4 for 1 on 2012-12-18" in str(outcome)
 
 
@@ -433,6 +433,22 @@ def test_every_kind_of_symbol_can_be_asked_for(desk: Desk, symbol: str, instrume
     assert outcome.series.symbol == symbol
     assert desk.standin.data_questions()[0].symbol == symbol
     assert (desk.folder / "cache").is_dir()
+
+
+def test_midnights_may_be_early(desk: Desk) -> None:
+    """Yahoo stamps a day's bar at 23:00 of the day before at times; it is the same day's, and its overlap is whole."""
+    rows = walk("2012-11-01", "2012-12-20", seed=3)
+    desk.standin.listings["EURUSD=X"] = Listing(rows, "USD", "UTC", "CURRENCY", early=timedelta(hours=10, minutes=30))
+    yahoo = desk.yahoo()
+    known = got(yahoo.fetch("EURUSD=X"))
+    desk.at(2012, 12, 18)
+    desk.standin.asked.clear()
+
+    outcome = yahoo.fetch("EURUSD=X", known)
+
+    assert known.date.tolist() == [row.day for row in rows if row.day <= date(2012, 12, 14)]
+    assert isinstance(outcome, Appended)
+    assert len(desk.standin.data_questions()) == 1
 
 
 @pytest.mark.parametrize(
