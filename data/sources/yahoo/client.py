@@ -112,4 +112,4 @@ class Client:
 
 
 def _words(error: Exception) -> str:
-    return " ".join(str(error).split())[:160].removesuffix(".")
+    return " ".join(str(error).partition(" See http")[0].split())[:160].removesuffix(".")

@@ -1,12 +1,13 @@
 """Only Yahoo is asked, or its stand-in; each `Yahoo` has a client of its own, and leaves yfinance as it was."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from curl_cffi.requests import Session
 
-from data.sources.yahoo import open_session
+from data.sources.yahoo import Yahoo, open_session
 from data.sources.yahoo.outcomes import First, NotData, Stopped, TimedOut
 from data.sources.yahoo.wire import Wire
 from tests.data.sources.yahoo.conftest import EVENING, Desk
@@ -22,6 +23,12 @@ class Answered(Exception):
 def sent(method: str, url: str, **options: Any) -> Any:  # noqa: ARG001  called as curl_cffi's is
     """Stop instead of sending: this is about the address alone."""
     raise Answered(url)
+
+
+def first_closes(source: Yahoo, times: int) -> list[float]:
+    """Ask so many times, and return the first close of each answer."""
+    outcomes = [source.fetch("AAA", fresh=True) for _ in range(times)]
+    return [float(one.series.close[0]) for one in outcomes if isinstance(one, First)]
 
 
 def wired(base: str | None = None) -> Wire:
@@ -128,6 +135,18 @@ def test_two_sources_do_not_share_a_client(desk: Desk) -> None:
     assert first.identical(third)
     assert second.identical(fourth)
     assert not first.identical(second)
+
+
+def test_threads_take_turns(desk: Desk) -> None:
+    """There is one yfinance in a process: sources in several threads each get what their own server says."""
+    with serving(EVENING) as other, ThreadPoolExecutor(2) as pool:
+        other.listings = {"AAA": desk.standin.listings["BBB"]}
+        sources = [desk.yahoo("here"), desk.yahoo("there", session=open_session(other.base))]
+        turns = [pool.submit(first_closes, source, 4) for source in sources]
+        here, there = (turn.result() for turn in turns)
+
+    assert here == [desk.standin.listings["AAA"].rows[0].close] * 4
+    assert there == [desk.standin.listings["BBB"].rows[0].close] * 4
 
 
 @pytest.mark.parametrize("fault", [None, Fault(status=500, body=b"")])
