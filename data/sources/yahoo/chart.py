@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -23,11 +23,15 @@ SHOWN_CHARACTERS: Final = 120
 """How much of a stranger's text a sentence quotes."""
 
 
-class Period(msgspec.Struct, frozen=True):
-    """A trading period, in seconds since 1970."""
+Seconds = Annotated[int, msgspec.Meta(ge=-5_000_000_000, le=100_000_000_000)]
+"""A moment in seconds since 1970, of which a date can be made."""
 
-    start: int
-    end: int
+
+class Period(msgspec.Struct, frozen=True):
+    """A trading period."""
+
+    start: Seconds
+    end: Seconds
 
 
 class Periods(msgspec.Struct, frozen=True):
@@ -77,7 +81,7 @@ class Result(msgspec.Struct, frozen=True):
 
     meta: Meta
     indicators: Indicators
-    timestamp: list[int] = []
+    timestamp: list[Seconds] = []
 
     @property
     def zone(self) -> ZoneInfo:

@@ -98,8 +98,6 @@ class Client:
         cache._TzCacheManager._tz_cache = self._zones  # noqa: SLF001  as above
         # The cache of cookies unpickles what it finds in a file. Without it a run asks for a cookie: two requests.
         cache._CookieCacheManager._Cookie_cache = cache._CookieCacheDummy()  # noqa: SLF001  as above
-        # It remembers answers for the life of a process, those of status 500 as well.
-        YfData.cache_get.cache_clear()
         try:
             yield
         finally:
@@ -108,6 +106,7 @@ class Client:
                 clients[YfData] = before[0]
             debug.hide_exceptions, network.retries = before[1:]
             cache._TzCacheManager._tz_cache, cache._CookieCacheManager._Cookie_cache = caches  # noqa: SLF001  as above
+            # It remembers answers for the life of a process, those of status 500 as well.
             YfData.cache_get.cache_clear()
 
 

@@ -160,7 +160,7 @@ def _columns(result: Result) -> dict[str, FloatArray]:
 
 def _faults(values: dict[str, FloatArray]) -> BoolArray:
     """Find rows that are no bar: a price that lacks or isn't above 0, an impossible range, a volume below 0."""
-    wrong = values["volume"] < 0
+    wrong = (values["volume"] < 0) | np.isinf(values["volume"]) | np.isinf(values["adj_close"])
     for name in PRICES:
         wrong |= ~(np.isfinite(values[name]) & (values[name] > 0))
     adjusted = np.isfinite(values["adj_close"])
@@ -183,6 +183,8 @@ def _agreed(
     symbol: str, frame: "pd.DataFrame", date: DateArray, prices: dict[str, FloatArray], left_out: DateArray
 ) -> dict[str, FloatArray]:
     """Return the events that yfinance put on each day, if it read the same prices as we did."""
+    if frame.empty:
+        raise Stopped(Damaged(symbol, f"expected yfinance to read {len(date)} bars, found that it reads none"))
     days = frame.index.tz_localize(None).to_numpy().astype("datetime64[D]")  # type: ignore[attr-defined]  # of days
     # yfinance adds a row without prices for an event on a day that has no bar.
     ours = (days <= date[-1]) & ~np.isin(days, left_out) & frame["Close"].notna().to_numpy()
@@ -197,6 +199,11 @@ def _agreed(
         if (differs := found.pop(name) != sent).any():
             days = _listed(date[differs])
             raise Stopped(Damaged(symbol, f"expected yfinance to read each {name} as sent, found others on {days}"))
+    for name, column in found.items():
+        if (wrong := ~(np.isfinite(column) & (column >= 0))).any():
+            row = int(np.argmax(wrong))
+            cause = f"expected {name} of 0 or more, found {column[row]:g} on {date[row]}"
+            raise Stopped(Damaged(symbol, cause))
     return found
 
 

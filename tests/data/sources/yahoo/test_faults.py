@@ -1,12 +1,14 @@
 """Whatever an answer has wrong with it is an outcome that says so, and no series."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from data.sources.yahoo import Outcome, is_usable
+from data.sources.yahoo import Outcome, YahooSeries, is_usable
 from data.sources.yahoo.outcomes import (
     Damaged,
     Empty,
@@ -53,7 +55,7 @@ def put(path: str, value: Any) -> Callable[[Chart], None]:
         place: Any = chart
         for part in way:
             place = place[int(part) if part.isdigit() else part]
-        place[last] = value
+        place[int(last) if last.isdigit() else last] = value
 
     return change
 
@@ -73,6 +75,16 @@ def shift(row: int, seconds: int) -> Callable[[Chart], None]:
 
     def change(chart: Chart) -> None:
         result(chart)["timestamp"][row] += seconds
+
+    return change
+
+
+def event(kind: str, **told: float) -> Callable[[Chart], None]:
+    """Return a fault that adds an event to the last day but one."""
+
+    def change(chart: Chart) -> None:
+        stamp = result(chart)["timestamp"][-2]
+        result(chart)["events"] = {kind: {str(stamp): {"date": stamp, **told}}}
 
     return change
 
@@ -142,6 +154,10 @@ FAULTS: list[tuple[str, Fault, type[object], str]] = [
     ("twice-a-day", Fault(change=shift(-3, -86400 + 60)), Damaged, "several on 2012-12-11"),
     ("tomorrow", Fault(change=shift(-1, 4 * 86400)), Damaged, "expected no bar after 2012-12-14 23:00 UTC"),
     ("short-column", Fault(change=drop_column), Damaged, "expected 240 values in open"),
+    ("no-moment", Fault(change=put("chart.result.0.timestamp.5", 10**30)), NotData, "timestamp"),
+    ("long-ago", Fault(change=put("chart.result.0.timestamp.0", -(10**18))), NotData, "timestamp"),
+    ("split-by-0", Fault(change=event("splits", numerator=2, denominator=0)), Damaged, "of 0 or more, found inf"),
+    ("paid-in", Fault(change=event("dividends", amount=-1)), Damaged, "expected dividends of 0 or more, found -1"),
     ("odd-event", Fault(change=put("chart.result.0.events", {"splits": {"1": {}}})), Damaged, "yfinance can read"),
 ]  # fmt: skip
 
@@ -159,6 +175,49 @@ def test_a_fault_is_an_outcome(desk: Desk, fault: Fault, kind: type[Outcome], wo
     desk.standin.released.set()
     desk.standin.faults.clear()
     assert isinstance(desk.yahoo().fetch("AAA"), First)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield where something stands in a JSON value; of long lists the first and the last."""
+    if way:
+        yield way
+    inner: Any = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list) and value:
+        inner = {0: value[0], len(value) - 1: value[-1]}.items()
+    for name, part in inner:
+        yield from places(part, (*way, name))
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_an_answer_is_an_outcome(desk: Desk, data: st.DataObject) -> None:
+    """Any value anywhere in the JSON: never an exception, and a series only if it can be stored and computed with."""
+    event("dividends", amount=1.0)(chart := desk.standin.chart("AAA", {}))
+    way = data.draw(st.sampled_from(list(places(chart))))
+    value = data.draw(JSON)
+
+    def spoil(chart: Chart) -> None:
+        event("dividends", amount=1.0)(chart)
+        place: Any = chart
+        for part in way[:-1]:
+            place = place[part]
+        place[way[-1]] = value
+
+    desk.standin.faults["AAA"] = Fault(change=spoil)
+
+    outcome = desk.yahoo(attempts=1).fetch("AAA", fresh=True)
+
+    assert str(outcome)
+    if is_usable(outcome):
+        assert YahooSeries.load(outcome.series.dump()).identical(outcome.series)
+        assert len(outcome.series.bars()[0]) == len(outcome.series)
 
 
 def test_a_symbol_that_yahoo_does_not_list(desk: Desk) -> None:
@@ -254,11 +313,6 @@ def test_without_adjusted_closes_the_policy_changes_aloud(desk: Desk) -> None:
 
 def test_a_dividend_that_the_adjusted_close_lacks_is_said(desk: Desk) -> None:
     """Believed, with a word."""
-
-    def pay(chart: Chart) -> None:
-        stamp = result(chart)["timestamp"][-2]
-        result(chart)["events"] = {"dividends": {str(stamp): {"amount": 3.0, "date": stamp}}}
-
-    desk.standin.faults["AAA"] = Fault(change=pay)
+    desk.standin.faults["AAA"] = Fault(change=event("dividends", amount=3.0))
 
     assert "dividend of 3 on 2012-12-13 should move the adjusted close" in str(desk.yahoo().fetch("AAA"))
