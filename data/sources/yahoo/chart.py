@@ -76,11 +76,35 @@ class Indicators(msgspec.Struct, frozen=True):
     adjclose: list[AdjClose] = []
 
 
+class Payout(msgspec.Struct, frozen=True):
+    """A dividend, or a capital gain of a fund."""
+
+    date: Seconds
+    amount: float
+
+
+class Split(msgspec.Struct, frozen=True):
+    """A split: ``numerator`` new shares for ``denominator`` old ones."""
+
+    date: Seconds
+    numerator: float
+    denominator: float
+
+
+class Events(msgspec.Struct, frozen=True, rename="camel"):
+    """What happened, by moment. yfinance puts it on the days; here it is only held to its types."""
+
+    dividends: dict[str, Payout] = {}
+    splits: dict[str, Split] = {}
+    capital_gains: dict[str, Payout] = {}
+
+
 class Result(msgspec.Struct, frozen=True):
     """One chart."""
 
     meta: Meta
     indicators: Indicators
+    events: Events = Events()
     timestamp: list[Seconds] = []
 
     @property

@@ -158,7 +158,8 @@ FAULTS: list[tuple[str, Fault, type[object], str]] = [
     ("long-ago", Fault(change=put("chart.result.0.timestamp.0", -(10**18))), NotData, "timestamp"),
     ("split-by-0", Fault(change=event("splits", numerator=2, denominator=0)), Damaged, "of 0 or more, found inf"),
     ("paid-in", Fault(change=event("dividends", amount=-1)), Damaged, "expected dividends of 0 or more, found -1"),
-    ("odd-event", Fault(change=put("chart.result.0.events", {"splits": {"1": {}}})), Damaged, "yfinance can read"),
+    ("unreadable", Fault(change=put("chart.result.0.indicators.adjclose", [])), Damaged, "that yfinance can read"),
+    ("odd-event", Fault(change=put("chart.result.0.events", {"splits": {"1": {}}})), NotData, "missing required"),
 ]  # fmt: skip
 
 
