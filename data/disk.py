@@ -7,6 +7,7 @@ Reading needs no seam.
 
 import errno
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -110,6 +111,23 @@ def replace(disk: Disk, path: Path, data: bytes) -> None:
                 write_new(disk, staged, before, READ_WRITE)
                 disk.rename(staged, path)
         raise
+
+
+def write_at_once(path: Path, data: bytes) -> None:
+    """Put a file in place at once, where no lock is held: the name that it is staged under is nobody else's.
+
+    For reports and caches. What a dead writer left stands in nobody's way.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=STAGING, dir=path.parent)
+    staged = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def remove(disk: Disk, path: Path) -> None:

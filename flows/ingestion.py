@@ -10,6 +10,7 @@ from flows.sources import READERS, Ingested, Status
 
 Say = Callable[[str], None]
 
+
 class Ingestion(msgspec.Struct, frozen=True, kw_only=True):
     """What came of all symbols.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from data.provenance import write_at_once
-from data.validation import Validation
+from data.disk import write_at_once
+from data.validation.report import Validation
 from feature_mapper.errors import BarcastError
 from flows import steps
 from flows.engine import Engine

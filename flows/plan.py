@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from feature_mapper.errors import BarcastError
 from data.paths import processed_root
+from feature_mapper.errors import BarcastError
 from flows.choices import SCRIPT_TIMEOUT_S, SOURCES, Source
 from models.paths import artifacts_root
 from training.kit.discover import model_names

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from feature_mapper.errors import BarcastError
+from flows.choices import SCRIPT_TIMEOUT_S
 from flows.command import EPILOG, add_arguments, arguments_of
 from flows.pipeline import retrain
-from flows.choices import SCRIPT_TIMEOUT_S
 from flows.plan import plan
 from flows.summary import EXIT_FAILED
 
@@ -47,22 +47,35 @@ class PrefectEngine:
         self._log = get_run_logger()
 
     def say(self, line: str) -> None:
+        """Log a line where the run's logs go."""
         self._log.info(line)
 
     def step(self, name: str, do: Callable[[], R]) -> R:
+        """Run a step as a task of its name."""
         from prefect import task
 
-        return task(do, name=name, persist_result=False)()
+        return task(name=name, persist_result=False)(do)()
 
     def each(self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int) -> list[R | Exception]:
+        """Run a task for each item, in threads."""
         from prefect import task
         from prefect.task_runners import ThreadPoolTaskRunner
 
-        with ThreadPoolTaskRunner(max_workers=at_once) as runner:
+        runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=at_once)
+        with runner:
             futures = [
-                runner.submit(task(do, name=f"{name} {item}", persist_result=False), {"model": item}) for item in items
+                runner.submit(task(name=f"{name} {item}", persist_result=False)(_about(do, item)), {}) for item in items
             ]
             return [future.result(raise_on_failure=False) for future in futures]
+
+
+def _about(do: Callable[[str], R], item: str) -> Callable[[], R]:
+    """Return a function without parameters: those of a task are shown in the UI, and an item is in its name."""
+
+    def done() -> R:
+        return do(item)
+
+    return done
 
 
 def _quieten() -> None:

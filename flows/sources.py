@@ -77,7 +77,8 @@ def _file(path: Path, symbol: str, store: BarStore) -> Ingested:
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
     (series,) = report.series
     said = f"{series.bars} bars, {series.first} to {series.last}, {series.adjustment.value}"
-    return Ingested(symbol=symbol, status="new" if before is None else "updated", restated=before is not None, said=said)
+    status: Status = "new" if before is None else "updated"
+    return Ingested(symbol=symbol, status=status, restated=before is not None, said=said)
 
 
 def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: BarStore) -> Ingested:
@@ -98,7 +99,9 @@ def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: Ba
     try:
         snapshot = store.snapshots.write(symbol, "yahoo", series.dump(), "csv", about)
         bars, adjustment = series.bars()
-        store.store(bars, symbol, adjustment=adjustment, source="yahoo", snapshots=(snapshot,), currency=series.currency)
+        store.store(
+            bars, symbol, adjustment=adjustment, source="yahoo", snapshots=(snapshot,), currency=series.currency
+        )
     except DataError as error:
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
     status: Status = "new" if known is None else "unchanged" if got.kind == "current" else "updated"

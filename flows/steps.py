@@ -9,7 +9,8 @@ import numpy as np
 
 from data.bar_store import sample_store
 from data.calendars import Calendar, calendar_for
-from data.validation import Validation, validate_bars, validate_features
+from data.validation.report import Validation
+from data.validation.run import validate_bars, validate_features
 from feature_mapper.bars import Bars
 from feature_mapper.catalogue import CATALOGUE
 from feature_mapper.errors import BarcastError

@@ -105,7 +105,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         head = ["| model | state | served before | trained | serves now | seconds | why |", "|" + "---|" * 7]
         data = [] if self.ingestion is None else [f"Data: {_cell(self.ingestion.verdict())}.", ""]
         checks = [f"Validation: {_cell(self.validation)}.", ""] if self.validation else []
-        return "\n".join([f"**{_cell(self.verdict())}**", "", *data, *checks, *head, *rows, "", *map(_cell, self._service())])
+        service = map(_cell, self._service())
+        return "\n".join([f"**{_cell(self.verdict())}**", "", *data, *checks, *head, *rows, "", *service])
 
     def _lines(self) -> Iterator[str]:
         if self.ingestion is not None:

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-<<<<<<< HEAD
 from msgspec import UNSET, UnsetType
 
-=======
 from data.disk import Disk, advice
->>>>>>> part-snapshots
 from models.errors import (
     ArtifactMissing,
     ArtifactQuarantined,

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from data.disk import write_at_once
 from data.errors import UnreadableFile
-from data.provenance import write_at_once
 from data.sources.yahoo.series import YahooSeries
 from data.symbols import file_stem
 

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from data.sources.known_truth import NOISE, Garch, KnownTruth, Market, Regimes, Signal, generate
 from feature_mapper.typing import FloatArray
 from models.families.hmm import log_densities
-from models.manifest import GateVerdict, Score
+from models.manifest import Score, without_figures
 from models.regime import RegimeModel, observations
 from models.store import Artifact
 from models.tasks.base import Columns
@@ -145,7 +145,8 @@ def regimes(law: KnownTruth, seed: int) -> tuple[Outcome, RegimeModel]:
     spec = ModelSpec(family="hmm", tiers=(1, 22, 64), options={"states": 2, "starts": 1})
     market = generate(law, seed=seed, sessions=1000, symbols=SYMBOLS[:2])
     outcome = train("hmm_regime", spec, market.bars, Progress("test", 0, stream=io.StringIO()))
-    draft = draft_of("hmm_regime", "regime", spec, market.bars, outcome, GateVerdict(promoted=True, reason="a test"))
+    verdict = without_figures(promoted=True, reason="a test")
+    draft = draft_of("hmm_regime", "regime", spec, market.bars, outcome, verdict)
     return outcome, RegimeModel.from_artifact(Artifact(draft.published("v000001", ()), dict(outcome.weights)))
 
 
