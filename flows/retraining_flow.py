@@ -10,17 +10,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from feature_mapper.errors import BarcastError
 from flows.choices import SCRIPT_TIMEOUT_S
 from flows.command import EPILOG, add_arguments, arguments_of
 from flows.pipeline import retrain
 from flows.plan import plan
-from flows.summary import EXIT_FAILED
+from flows.summary import EXIT_FAILED, EXIT_HALTED
 
 if TYPE_CHECKING:
-    from prefect import Flow
+    from prefect import Flow, State
 
 R = TypeVar("R")
 
@@ -84,11 +84,12 @@ def _quieten() -> None:
 
 
 @functools.cache
-def flow() -> "Flow[..., dict[str, Any]]":
+def flow() -> "Flow[..., Any]":
     """Return the flow; Prefect is imported here and not before."""
     _quieten()
     import prefect
     from prefect.artifacts import create_markdown_artifact
+    from prefect.states import Failed
 
     @prefect.flow(name=NAME, persist_result=False)
     def retraining(
@@ -104,7 +105,7 @@ def flow() -> "Flow[..., dict[str, Any]]":
         script_timeout_s: float = SCRIPT_TIMEOUT_S,
         missing: float = 0.0,
         service: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> "dict[str, Any] | State[dict[str, Any]]":
         """Ingest, validate, train, judge, promote, confirm; see docs/retraining.md."""
         chosen = plan(
             source=source,
@@ -122,12 +123,15 @@ def flow() -> "Flow[..., dict[str, Any]]":
         )
         summary = retrain(chosen, PrefectEngine())
         create_markdown_artifact(summary.markdown(), key=NAME, description=summary.verdict())
-        return {"exit_code": summary.exit_code, "verdict": summary.verdict(), "text": summary.text()}
+        done = {"exit_code": summary.exit_code, "verdict": summary.verdict(), "text": summary.text()}
+        if summary.exit_code in {EXIT_FAILED, EXIT_HALTED}:  # the run is red in the UI then, with the verdict
+            return Failed(message=summary.verdict(), data=done)
+        return done
 
     return retraining
 
 
-def __getattr__(name: str) -> "Flow[..., dict[str, Any]]":
+def __getattr__(name: str) -> "Flow[..., Any]":
     """Make ``retraining_flow`` on first use: importing this module loads no Prefect."""
     if name == "retraining_flow":
         return flow()
@@ -152,7 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.serve:
             flow().serve(name="scheduled", cron=options.cron, parameters=asked)
             return 0
-        done = flow()(**asked)
+        done = cast("State[Any]", flow()(**asked, return_state=True)).result(raise_on_failure=False)
+        if isinstance(done, Exception):
+            raise done
     except BarcastError as error:
         print(f"{NAME}: {error}", file=sys.stderr)
         return EXIT_FAILED

@@ -1,0 +1,56 @@
+"""Small data, and a store that one small model is trained into, for retrainings that take seconds."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from flows.engine import Plain
+from flows.plan import Plan, plan
+from tests.app.served import SAMPLE, as_csv
+
+MODEL = "lightgbm_direction"
+SYMBOLS = ("AAPL", "IBM")
+BARS = 1400
+
+
+def write_files(folder: Path, symbols: Iterable[str] = SYMBOLS, *, less: int = 0) -> Path:
+    """Write the last `BARS` bars of sample series, but for the last ``less``, to a file a symbol; return the folder."""
+    folder.mkdir(exist_ok=True)
+    for symbol in symbols:
+        bars = SAMPLE.bars(symbol)
+        part = bars[len(bars) - BARS : len(bars) - less]
+        lines = [line.partition(",")[2] for line in as_csv(part)]
+        (folder / f"{symbol}.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def plan_for(root: Path, **changed: Any) -> Plan:
+    """Return a plan for one model on files in ``root / "files"``."""
+    asked = {
+        "source": "csv",
+        "folder": root / "files",
+        "symbols": SYMBOLS,
+        "only": (MODEL,),
+        "artifacts": root / "artifacts",
+        "data": root / "data",
+        "jobs": 2,
+        **changed,
+    }
+    return plan(**asked)
+
+
+class Heard(Plain):
+    """An engine that remembers what was said and which steps were run."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        super().__init__(self.lines.append)
+
+    @property
+    def steps(self) -> list[str]:
+        """Names of the steps, in order."""
+        return [line[1:-1] for line in self.lines if line.startswith("[") and line.endswith("]")]
+
+    def ran(self, name: str) -> bool:
+        """Tell whether a step was begun, for anything."""
+        return any(line.startswith(f"[{name}]") for line in self.lines)

@@ -1,0 +1,176 @@
+"""The Prefect flow: the same pipeline without a server, with one, in its UI and on a schedule. Real and offline."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from flows.retraining_flow import CRON, NAME, QUIET
+from tests.app.test_docs_page import browser  # noqa: F401  a fixture
+from tests.flows.support import MODEL, SYMBOLS, write_files
+from tests.flows.test_pipeline import script
+
+ROOT = Path(__file__).parents[2]
+START_S = 120.0
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Return an environment whose Prefect knows nothing and nobody."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "BARCAST_"))}
+    places = {"BARCAST_ARTIFACTS_DIR": str(home / "artifacts"), "BARCAST_DATA_DIR": str(home / "data")}
+    return {**kept, **places, "PREFECT_HOME": str(home / "prefect"), **more}
+
+
+def flow(home: Path, command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that runs the flow."""
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=home,
+        env=environment(home, **more),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def arguments(home: Path, python: str) -> list[str]:
+    """Return arguments for a run on two files whose script is ``python``."""
+    folder = write_files(home / "files")
+    return ["--source", "csv", "--folder", str(folder), "--symbols", *SYMBOLS, "--only", MODEL, "--python", python]
+
+
+def test_importing_the_module_loads_no_prefect() -> None:
+    """Nor does its help; a mistake is told before Prefect starts."""
+    program = "import sys, flows.retraining_flow as f; print(f.main(['--only', 'nobody']), 'prefect' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "1 False\n"
+    assert done.stderr.startswith(f"{NAME}: expected models out of ")
+
+
+def test_prefect_is_the_library_here() -> None:
+    """No folder of this project stands in its way."""
+    command = [sys.executable, "-c", "import prefect; print(prefect.__file__)"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "site-packages" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["module", "path", "import"])
+def test_it_runs_without_a_server(tmp_path: Path, how: str) -> None:
+    """By module, by path and by import: the script's failure is the run's exit code, and the table is printed."""
+    python = script(tmp_path, "echo it is broken; exit 7")
+    told = arguments(tmp_path, python)
+    folder = str(tmp_path / "files")
+    program = (
+        "from flows.retraining_flow import retraining_flow\n"
+        f"state = retraining_flow(source='csv', folder={folder!r}, symbols={SYMBOLS!r}, only=[{MODEL!r}], "
+        f"python={python!r}, return_state=True)\n"
+        "print(state.name, state.result(raise_on_failure=False)['text'])"
+    )
+    commands = {
+        "module": ["-m", "flows.retraining_flow", *told],
+        "path": [str(ROOT / "flows" / "retraining_flow.py"), *told],
+        "import": ["-c", program],
+    }
+    done = flow(tmp_path, commands[how])
+    assert "failed (exit code 7): it is broken" in done.stdout, done.stderr[-2000:]
+    assert "1 failed, of 1 models" in done.stdout
+    assert done.returncode == (0 if how == "import" else 1)
+    assert how != "import" or done.stdout.startswith("Failed ")
+    assert not (tmp_path / "artifacts").exists()
+
+
+@contextlib.contextmanager
+def server(home: Path) -> Iterator[str]:
+    """Run a Prefect server on a free port, and yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    quiet = {**QUIET, "PREFECT_SERVER_UI_API_URL": f"{url}/api"}
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=home, env=environment(home, **quiet), stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + START_S
+            while True:
+                with contextlib.suppress(httpx2.TransportError):
+                    if httpx2.get(f"{url}/api/health").status_code == 200:
+                        break
+                assert process.poll() is None, (home / "server.log").read_text()[-2000:]
+                assert time.monotonic() < until, "expected a Prefect server"
+                time.sleep(0.2)
+            yield url
+        finally:
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+            process.wait()
+
+
+def posted(url: str, path: str, body: Mapping[str, Any]) -> Any:
+    """Ask the server's API."""
+    answer = httpx2.post(f"{url}/api{path}", json=dict(body), timeout=30)
+    answer.raise_for_status()
+    return answer.json()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_run_is_seen_in_the_ui(tmp_path: Path, browser: Any) -> None:  # noqa: F811  the fixture
+    """With a server: the run, its tasks, their logs and the summary, by its API and in a real browser."""
+    with server(tmp_path) as url:
+        done = flow(
+            tmp_path,
+            ["-m", "flows.retraining_flow", *arguments(tmp_path, sys.executable)],
+            PREFECT_API_URL=f"{url}/api",
+        )
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+        (run,) = posted(url, "/flow_runs/filter", {})
+        assert run["state_type"] == "COMPLETED"
+        tasks = posted(url, "/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+        names = {task["name"].rpartition("-")[0] for task in tasks}
+        assert names >= {"ingest", "validate bars", "validate features", f"train {MODEL}", f"judge {MODEL}", "notify"}
+        until = time.monotonic() + 20  # logs are sent in batches
+        while True:
+            logs = posted(url, "/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200})
+            told = "\n".join(log["message"] for log in logs)
+            if "fit on all rows" in told or time.monotonic() > until:
+                break
+            time.sleep(0.5)
+        assert "[ingest] AAPL: 1400 bars" in told
+        assert "fit on all rows" in told
+        (artifact,) = posted(url, "/artifacts/filter", {})
+        assert artifact["key"] == NAME
+        assert f"| {MODEL} | promoted |" in artifact["data"]
+
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.goto(f"{url}/runs/flow-run/{run['id']}", timeout=60_000)
+        page.get_by_text(run["name"]).first.wait_for(timeout=60_000)
+        page.get_by_text(f"train {MODEL}").first.wait_for(timeout=60_000)
+        page.goto(f"{url}/artifacts/key/{NAME}", timeout=60_000)
+        page.get_by_text("1 promoted, of 1 models").first.wait_for(timeout=60_000)
+        page.screenshot(path=str(tmp_path / "ui.png"))
+        page.close()
+
+
+@pytest.mark.slow
+def test_the_schedule_is_one_that_prefect_understands(tmp_path: Path) -> None:
+    """A deployment with the cron of `make schedule`, and the parameters that were asked for."""
+    program = (
+        "from flows.retraining_flow import flow, CRON\n"
+        "made = flow().to_deployment('scheduled', cron=CRON, parameters={'source': 'stored'})\n"
+        "print(made.schedules[0].schedule.cron, made.parameters, made.flow_name)"
+    )
+    done = flow(tmp_path, ["-c", program])
+    assert done.stdout.strip() == f"{CRON} {{'source': 'stored'}} {NAME}", done.stderr[-2000:]
