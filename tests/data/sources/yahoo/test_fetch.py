@@ -278,11 +278,12 @@ def test_an_answer_older_than_what_is_known_changes_nothing(desk: Desk) -> None:
     ]
     desk.at(2012, 12, 17)
 
-    outcome = yahoo.fetch("AAA", known)
+    for whole in (False, True):
+        outcome = yahoo.fetch("AAA", known, whole=whole)
 
-    assert isinstance(outcome, Stale)
-    assert isinstance(outcome.got, Current)
-    assert outcome.series is known
+        assert isinstance(outcome, Stale)
+        assert isinstance(outcome.got, Current)
+        assert outcome.series is known
 
 
 def test_half_a_history_is_no_restatement(desk: Desk) -> None:
@@ -395,6 +396,9 @@ def test_a_factor_of_100_is_refused(desk: Desk) -> None:
 
         return Fault(change=scale)
 
+    desk.at(2013, 1, 7)
+    desk.standin.faults["AAA"] = cents(slice(-14, None))  # all of the new ones, more than an overlap
+    unknown = yahoo.fetch("AAA", known)
     desk.at(2012, 12, 17)
     desk.standin.faults["AAA"] = cents(slice(-1, None))
     newest = yahoo.fetch("AAA", known)
@@ -404,10 +408,11 @@ def test_a_factor_of_100_is_refused(desk: Desk) -> None:
     desk.standin.listings["AAA"].currency = "EUR"
     euros = yahoo.fetch("AAA", known)
 
+    assert "on 2012-12-17: a factor of 100" in str(unknown)
     assert "a factor of 100" in str(newest)
     assert "times as high" in str(everything)
     assert "expected bars in the currency 'USD' as before, found 'EUR'" in str(euros)
-    assert all(isinstance(one, Damaged) for one in (newest, everything, euros))
+    assert all(isinstance(one, Damaged) for one in (unknown, newest, everything, euros))
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,7 @@ def test_yfinance_is_left_as_it_was(desk: Desk, fault: Fault | None) -> None:
 
     with Session[Any]() as session:
         YfData(session=session)
+        yf.config.debug.hide_exceptions, yf.config.network.retries = True, 3
         try:
             before = state()
             if fault is not None:
@@ -170,6 +171,7 @@ def test_yfinance_is_left_as_it_was(desk: Desk, fault: Fault | None) -> None:
             desk.yahoo(attempts=1).fetch("AAA")
             assert state() == before
         finally:
+            yf.config.network.retries = 0
             SingletonMeta._instances.pop(YfData)
     assert {path.name for path in (desk.folder / "cache").iterdir()} <= {"AAA.answer", "zones.json"}
 
