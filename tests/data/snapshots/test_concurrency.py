@@ -35,6 +35,7 @@ def at_once(commands: list[tuple[str, ...]]) -> Iterator[list[subprocess.Popen[b
             assert child.returncode == 0, errors.decode()
 
 
+@pytest.mark.slow
 def test_writers_that_meet_lose_and_double_nothing(tmp_path: Path) -> None:
     """Eight processes write into one new shelf at once: consecutive numbers, an unbroken chain, each payload once."""
     with at_once([("write", str(tmp_path), f"p{i}", str(ROUNDS)) for i in range(WRITERS)]):
@@ -50,6 +51,7 @@ def test_writers_that_meet_lose_and_double_nothing(tmp_path: Path) -> None:
     assert snapshots.verify() == ()
 
 
+@pytest.mark.slow
 def test_writers_with_one_payload_write_it_once(tmp_path: Path) -> None:
     """Eight processes that were told the same leave one snapshot."""
     with at_once([("write", str(tmp_path), "same", "1")] * WRITERS):
@@ -58,6 +60,7 @@ def test_writers_with_one_payload_write_it_once(tmp_path: Path) -> None:
     assert len(Snapshots(tmp_path / "raw").all()) == 1
 
 
+@pytest.mark.slow
 def test_imports_that_meet_leave_one_sound_series(tmp_path: Path) -> None:
     """A reader between eight importers always finds a whole series; nothing is left over, each snapshot is there."""
     import_file(tmp_path, Disk(), OLD)
