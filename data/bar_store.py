@@ -347,17 +347,17 @@ class BarStore:
 
     def _load(self, symbol: str) -> Bars:
         entry = self._entry(symbol)
-        try:
-            return self._read(entry)
-        except FileNotFoundError:
-            # Another process may have replaced the series since the index was read.
-            self._entries = None
-        try:
-            return self._read(self._entry(symbol))
-        except FileNotFoundError as error:
-            raise UnreadableFile(
-                f"expected the stored series of {symbol}, found: {error.strerror}; import it again"
-            ) from error
+        while True:
+            try:
+                return self._read(entry)
+            except FileNotFoundError as error:
+                # Another process may have replaced the series since the index was read.
+                self._entries = None
+                former, entry = entry, self._entry(symbol)
+                if entry == former:
+                    raise UnreadableFile(
+                        f"expected the stored series of {symbol}, found: {error.strerror}; import it again"
+                    ) from error
 
     def _entry(self, symbol: str) -> _Entry:
         entries = self._index()

@@ -50,16 +50,24 @@ def locked(path: Path, timeout_s: float, busy: type[BarcastError]) -> Iterator[N
         os.close(descriptor)
 
 
-def is_held(path: Path) -> bool:
-    """Tell whether a writer holds the lock just now; nobody can hold one that doesn't exist. Changes nothing."""
+@contextmanager
+def quiet(path: Path) -> Iterator[bool]:
+    """Keep writers out for a moment, if none is at work, and yield whether none is. Changes nothing, waits for nobody.
+
+    For a reader that looks at what only a writer at work may leave unfinished. Nobody is at work under a lock that
+    doesn't exist or can't be opened.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        yield True
+        return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(descriptor)
-    return False

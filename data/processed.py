@@ -12,7 +12,7 @@ from data.canonical import load
 from data.disk import Disk
 from data.errors import InvalidSymbol, ShelfBusy, UnreadableFile, WriteRefused
 from data.integrity import Fault, digest, sealed
-from data.lock import is_held, locked
+from data.lock import locked, quiet
 from data.parquet import SUFFIX, from_parquet
 from data.provenance import Provenance, provenance_of
 from data.symbols import file_stem, symbol_of
@@ -118,20 +118,23 @@ class Processed:
 
     def strays(self) -> Iterator[Fault]:
         """Yield the files that are no provenance and that none names."""
-        writing = is_held(self._lock)
+        series = []
         for path in self._files():
-            if path.suffix == ".json" or not path.exists():
-                continue
-            match = _SERIES.fullmatch(path.name)
-            if match is None:
-                yield Fault(path, *_NOT_OURS)
-            elif not writing and not self._named(path, match["stem"]):  # a writer that is at work names its file last
-                yield Fault(
-                    path,
-                    "a provenance that names it",
-                    "none: a write that was cut off, or a removed provenance",
-                    "import the symbol again, which removes this file",
-                )
+            if path.suffix != ".json":
+                if match := _SERIES.fullmatch(path.name):
+                    series.append((path, match["stem"]))
+                else:
+                    yield Fault(path, *_NOT_OURS)
+        # A writer that is at work names its file last, and removes the former one after that.
+        with quiet(self._lock) as still:
+            alone = [path for path, stem in series if still and path.exists() and not self._named(path, stem)]
+        for path in alone:
+            yield Fault(
+                path,
+                "a provenance that names it",
+                "none: a write that was cut off, or a removed provenance",
+                "import the symbol again, which removes this file",
+            )
 
     def _named(self, path: Path, stem: str) -> bool:
         """Tell whether the provenance of a series names it, or can't be read, which is told elsewhere."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from data.errors import DamagedSnapshot
 from data.integrity import Fault, digest, opened
-from data.lock import is_held
+from data.lock import quiet
 from data.snapshots.entry import SCHEMA, Entry, Previous, Snapshot, entry_name
 
 _ENTRY: Final = re.compile(r"(\d{6})\.json", re.ASCII)
@@ -99,7 +99,6 @@ class Shelf:
 
     def faults(self) -> Iterator[Fault]:
         """Yield what isn't as it was written: entries, payloads, the chain between them, names that don't belong."""
-        writing = is_held(self.lock)
         before: Snapshot | None = None
         payloads = dict(self.payloads())
         for number in range(1, max(self.entries(), default=0) + 1):
@@ -112,12 +111,14 @@ class Shelf:
             yield from self._chain(found, before)
             yield from payload_faults(found)
             before = found
-        for path in payloads.values():
-            # A writer that is at work has no entry yet; look again, in case it came meanwhile.
-            if not writing and path.exists() and not path.with_suffix(".json").exists():
+        if payloads:
+            # A writer that is at work has no entry yet. If there is none, look again, in case it came meanwhile.
+            with quiet(self.lock) as still:
+                alone = [one for one in payloads.values() if still and one.exists() and not _entry_of(one).exists()]
+            for path in alone:
                 yield Fault(
                     path,
-                    f"an entry {path.stem}.json beside it",
+                    f"an entry {_entry_of(path).name} beside it",
                     "none: a write that was cut off, or a removed entry",
                     f"{RESTORE}; if there never was one, the next download or import removes this file",
                 )
@@ -146,6 +147,10 @@ class Shelf:
             known = _ENTRY.fullmatch(path.name) or _PAYLOAD.fullmatch(path.name)
             if not known and not path.name.startswith("."):
                 yield path
+
+
+def _entry_of(payload: Path) -> Path:
+    return payload.with_suffix(".json")
 
 
 def payload_faults(snapshot: Snapshot) -> Iterator[Fault]:

@@ -159,7 +159,7 @@ class Snapshots:
         return data
 
     def verify(self) -> tuple[Fault, ...]:
-        """Return what isn't as it was written, of all snapshots; changes nothing, and asks for no lock.
+        """Return what isn't as it was written, of all snapshots; changes nothing, and waits for nobody.
 
         A changed, removed or exchanged file is found. The removal of the *newest* snapshots of a shelf with both their
         files leaves nothing here that could tell; the series made of them does, as it names them.

@@ -66,8 +66,11 @@ def flipped(house: Path, path: Path, at: int, bit: int) -> list[Path]:
     """Return the files at fault after a flip, which is undone."""
     data = path.read_bytes()
     path.write_bytes(data[:at] + bytes([data[at] ^ (1 << bit)]) + data[at + 1 :])
+    none = house / "none"
+    shipped = path.parent.name == "sample"  # its files and the others know nothing of each other
+    folders = (none, none, house / "sample") if shipped else (house / "processed", house / "raw", none)
     try:
-        return [fault.path for fault in look(house).faults]
+        return [fault.path for fault in verify(*folders).faults]
     finally:
         path.write_bytes(data)
 
@@ -76,7 +79,7 @@ def flipped(house: Path, path: Path, at: int, bit: int) -> list[Path]:
 def test_every_single_byte_of_a_small_file_matters(house: Path, name: str) -> None:
     """One bit of each byte, by turns: the file is named. In the list of digests, so is the file whose line it is."""
     path = house / name
-    for at in range(0, path.stat().st_size, 1 if path.stat().st_size < 700 else 7):
+    for at in range(path.stat().st_size):
         found = flipped(house, path, at, at % 8)
         assert path in found or name == "sample/SHA256SUMS", (at, found)
         assert found, at

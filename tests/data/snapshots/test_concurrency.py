@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from data.bar_store import BarStore
 from data.disk import Disk
 from data.errors import ShelfBusy
-from data.lock import is_held, locked
+from data.lock import locked, quiet
 from data.snapshots import Snapshots
 from data.verification import verify
 from tests.data.snapshots.operations import NEW, OLD, SYMBOL, about, import_file
@@ -17,23 +19,27 @@ from tests.data.snapshots.operations import NEW, OLD, SYMBOL, about, import_file
 WRITERS, ROUNDS = 8, 6
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    """Start an operation in a process of its own."""
-    command = [sys.executable, "-m", "tests.data.snapshots.operations", *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE)
+@contextmanager
+def at_once(commands: list[tuple[str, ...]]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start operations in processes of their own, and wait for all of them: each must succeed."""
+    with ExitStack() as stack:
+        children = []
+        for arguments in commands:
+            command = [sys.executable, "-m", "tests.data.snapshots.operations", *arguments]
+            child = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE))
+            stack.callback(child.kill)  # those that a failed test leaves; the others have ended
+            children.append(child)
+        yield children
+        for child in children:
+            _, errors = child.communicate(timeout=120)
+            assert child.returncode == 0, errors.decode()
 
 
-def finish(child: subprocess.Popen[bytes]) -> None:
-    """Wait for an operation that must succeed."""
-    _, errors = child.communicate(timeout=120)
-    assert child.returncode == 0, errors.decode()
-
-
+@pytest.mark.slow
 def test_writers_that_meet_lose_and_double_nothing(tmp_path: Path) -> None:
     """Eight processes write into one new shelf at once: consecutive numbers, an unbroken chain, each payload once."""
-    children = [start("write", str(tmp_path), f"p{i}", str(ROUNDS)) for i in range(WRITERS)]
-    for child in children:
-        finish(child)
+    with at_once([("write", str(tmp_path), f"p{i}", str(ROUNDS)) for i in range(WRITERS)]):
+        pass
 
     snapshots = Snapshots(tmp_path / "raw")
     history = snapshots.history(SYMBOL, "yahoo")
@@ -45,26 +51,25 @@ def test_writers_that_meet_lose_and_double_nothing(tmp_path: Path) -> None:
     assert snapshots.verify() == ()
 
 
+@pytest.mark.slow
 def test_writers_with_one_payload_write_it_once(tmp_path: Path) -> None:
     """Eight processes that were told the same leave one snapshot."""
-    children = [start("write", str(tmp_path), "same", "1") for _ in range(WRITERS)]
-    for child in children:
-        finish(child)
+    with at_once([("write", str(tmp_path), "same", "1")] * WRITERS):
+        pass
 
     assert len(Snapshots(tmp_path / "raw").all()) == 1
 
 
+@pytest.mark.slow
 def test_imports_that_meet_leave_one_sound_series(tmp_path: Path) -> None:
     """A reader between eight importers always finds a whole series; nothing is left over, each snapshot is there."""
     import_file(tmp_path, Disk(), OLD)
-    children = [start("import", str(tmp_path), str(10 + i), str(ROUNDS)) for i in range(WRITERS)]
     seen = set()
-    while any(child.poll() is None for child in children):
-        bars = BarStore([tmp_path / "processed"]).bars(SYMBOL)
-        seen.add((len(bars), float(bars.close[-1])))
-        assert verify(tmp_path / "processed", tmp_path / "raw", tmp_path / "none").faults == ()
-    for child in children:
-        finish(child)
+    with at_once([("import", str(tmp_path), str(10 + i), str(ROUNDS)) for i in range(WRITERS)]) as children:
+        while any(child.poll() is None for child in children):
+            bars = BarStore([tmp_path / "processed"]).bars(SYMBOL)
+            seen.add((len(bars), float(bars.close[-1])))
+            assert verify(tmp_path / "processed", tmp_path / "raw", tmp_path / "none").faults == ()
 
     assert seen <= {(2, 12.0), *((4, 10.0 + i) for i in range(WRITERS))}
     store = BarStore([tmp_path / "processed"])
@@ -80,22 +85,27 @@ def test_a_writer_waits_for_the_lock_only_so_long(tmp_path: Path) -> None:
     lock = snapshots.write("A", "yahoo", OLD, "csv", about()).path.with_name(".lock")
 
     with locked(lock, 0, ShelfBusy):
-        assert is_held(lock)
+        with quiet(lock) as still:
+            assert not still
         with pytest.raises(ShelfBusy, match="held by another writer"):
             snapshots.write("A", "yahoo", NEW, "csv", about())
         assert len(snapshots.all()) == 1
         assert snapshots.write("B", "yahoo", NEW, "csv", about()).new
 
-    assert not is_held(lock)
+    with quiet(lock) as still:
+        assert still
+        with pytest.raises(ShelfBusy):
+            snapshots.write("A", "yahoo", NEW, "csv", about())
     assert snapshots.write("A", "yahoo", NEW, "csv", about()).entry.sequence == 2
 
 
 def test_a_lock_that_is_not_there_is_held_by_nobody(tmp_path: Path) -> None:
-    """Asking makes no file, and follows no link."""
+    """Looking makes no file, and follows no link."""
     (tmp_path / "link").symlink_to(tmp_path / "target")
 
-    assert not is_held(tmp_path / "lock")
-    assert not is_held(tmp_path / "link")
+    for name in ("lock", "link"):
+        with quiet(tmp_path / name) as still:
+            assert still
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
