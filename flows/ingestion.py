@@ -1,5 +1,6 @@
 """First step: bring the stored series up to date, and say of each symbol what came of it."""
 
+import datetime as dt
 from collections.abc import Callable
 
 import msgspec
@@ -55,7 +56,12 @@ class Ingestion(msgspec.Struct, frozen=True, kw_only=True):
 _ORDER: tuple[Status, ...] = ("new", "updated", "unchanged", "stored", "failed")
 
 
-def ingest(plan: Plan, say: Say = print) -> Ingestion:
+def now() -> dt.datetime:
+    """Return the time, with its zone."""
+    return dt.datetime.now(dt.UTC)
+
+
+def ingest(plan: Plan, say: Say = print, now: Callable[[], dt.datetime] = now) -> Ingestion:
     """Bring the stored series of a plan up to date.
 
     A symbol that fails is said to have, and keeps the series that it had.
@@ -68,7 +74,7 @@ def ingest(plan: Plan, say: Say = print) -> Ingestion:
     """
     store = sample_store(plan.data / "processed")
     done: list[Ingested] = []
-    for one in READERS[plan.source](plan, store):
+    for one in READERS[plan.source](plan, store, now):
         say(f"[ingest] {one.symbol}: {one.said}")
         done.append(one)
     return Ingestion(source=plan.source, symbols=tuple(done), allowed=plan.missing)

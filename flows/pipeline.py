@@ -13,7 +13,7 @@ from data.validation.report import Validation
 from feature_mapper.errors import BarcastError
 from flows import steps
 from flows.engine import Engine
-from flows.ingestion import Ingestion, ingest
+from flows.ingestion import Ingestion, ingest, now
 from flows.plan import Plan
 from flows.summary import SCHEMA, State, Summary, Trained
 from models.store import ArtifactStore
@@ -22,11 +22,6 @@ from training.kit.fleet import Result, stopping
 
 class Halted(BarcastError):
     """The data are not fit to train on; nothing was started."""
-
-
-def now() -> dt.datetime:
-    """Return the time, with its zone."""
-    return dt.datetime.now(dt.UTC)
 
 
 def retrain(plan: Plan, engine: Engine, clock: Callable[[], dt.datetime] = now) -> Summary:
@@ -57,7 +52,7 @@ class _Run:
     """One run on its way: what is known by now, and where its files go."""
 
     def __init__(self, plan: Plan, engine: Engine, clock: Callable[[], dt.datetime]) -> None:
-        self.plan, self.engine = plan, engine
+        self.plan, self.engine, self.clock = plan, engine, clock
         self.started, self.begun = clock(), time.monotonic()
         self.folder = plan.data / "runs" / f"{self.started:%Y%m%dT%H%M%S.%fZ}"
         self.store = ArtifactStore(plan.artifacts, by="retraining")
@@ -69,7 +64,7 @@ class _Run:
     def ingested(self) -> Ingestion:
         """Bring the bars up to date."""
         self.before = self.engine.step("remember", lambda: steps.known_before(self.plan))
-        self.ingestion = self.engine.step("ingest", lambda: ingest(self.plan, self.engine.say))
+        self.ingestion = self.engine.step("ingest", lambda: ingest(self.plan, self.engine.say, self.clock))
         if self.ingestion.halts:
             failed = "; ".join(f"{one.symbol}: {one.said}" for one in self.ingestion.failed[:3])
             raise Halted(f"ingestion, {self.ingestion.verdict()}: {failed}")

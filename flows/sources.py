@@ -1,5 +1,6 @@
 """Where bars come from, and what came of each symbol: as stored, from files, from Yahoo."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -15,6 +16,7 @@ from flows.plan import Plan, PlanError
 if TYPE_CHECKING:
     from data.sources.yahoo import Usable, YahooSeries
 
+Clock = Callable[[], dt.datetime]
 Status = Literal["new", "updated", "unchanged", "stored", "failed"]
 
 
@@ -30,7 +32,7 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
     said: str
 
 
-def _stored(plan: Plan, store: BarStore) -> Iterator[Ingested]:
+def _stored(plan: Plan, store: BarStore, _now: Clock) -> Iterator[Ingested]:
     stored = {info.symbol: info for info in store.symbols()}
     broken = store.broken()
     names = plan.symbols or tuple(sorted({*stored, *broken}))
@@ -45,7 +47,7 @@ def _stored(plan: Plan, store: BarStore) -> Iterator[Ingested]:
             yield Ingested(symbol=name, status="failed", restated=False, said=said)
 
 
-def _files(plan: Plan, store: BarStore) -> Iterator[Ingested]:
+def _files(plan: Plan, store: BarStore, _now: Clock) -> Iterator[Ingested]:
     folder = plan.folder or Path()
     files = sorted(folder.glob("*.csv")) if folder.is_dir() else []
     if not files:
@@ -112,14 +114,14 @@ def _names(store: BarStore) -> frozenset[str]:
     return frozenset(info.symbol for info in store.symbols())
 
 
-def _yahoo(plan: Plan, store: BarStore) -> Iterator[Ingested]:
+def _yahoo(plan: Plan, store: BarStore, now: Clock) -> Iterator[Ingested]:
     from data.sources.yahoo import Yahoo, YahooSeries, is_usable, open_session
 
     known = {}
     for symbol in plan.symbols:
         if (latest := store.snapshots.latest(symbol, "yahoo")) is not None:
             known[symbol] = YahooSeries.load(store.snapshots.read(latest))
-    with Yahoo(cache=plan.data / "cache" / "yahoo", session=open_session(plan.provider)) as yahoo:
+    with Yahoo(cache=plan.data / "cache" / "yahoo", session=open_session(plan.provider), now=now) as yahoo:
         for symbol, outcome in yahoo.fetch_many(plan.symbols, known):
             if is_usable(outcome):
                 yield _kept(symbol, outcome, known.get(symbol), store)
@@ -127,7 +129,7 @@ def _yahoo(plan: Plan, store: BarStore) -> Iterator[Ingested]:
                 yield Ingested(symbol=symbol, status="failed", restated=False, said=str(outcome))
 
 
-READERS: Final[Mapping[str, Callable[[Plan, BarStore], Iterator[Ingested]]]] = {
+READERS: Final[Mapping[str, Callable[[Plan, BarStore, Clock], Iterator[Ingested]]]] = {
     "stored": _stored,
     "csv": _files,
     "yahoo": _yahoo,

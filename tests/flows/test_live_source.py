@@ -1,0 +1,143 @@
+"""Ingestion from a live source: the real yfinance against a stand-in, into snapshots and stored series."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.bar_store import sample_store
+from data.integrity import tree_digest
+from flows.ingestion import Ingestion, ingest
+from flows.pipeline import retrain
+from flows.plan import Plan, plan
+from flows.steps import check_bars, known_before
+from tests.data.sources.yahoo.standin import Fault, Listing, Standin, serving, walk
+from tests.flows.support import MODEL, Heard
+
+NOW = dt.datetime(2012, 12, 14, 23, 0, tzinfo=dt.UTC)
+SYMBOLS = ("AAA", "BBB")
+
+
+@pytest.fixture
+def standin() -> Iterator[Standin]:
+    """Return a stand-in of Yahoo with two symbols of 2012."""
+    with serving(NOW) as running:
+        running.listings = {
+            "AAA": Listing(walk("2012-01-03", "2013-03-01", seed=1)),
+            "BBB": Listing(walk("2012-01-03", "2013-03-01", seed=2, price=20.0)),
+        }
+        yield running
+
+
+@pytest.fixture
+def asked(standin: Standin, tmp_path: Path) -> Plan:
+    """Return a plan that asks the stand-in."""
+    return plan(
+        source="yahoo",
+        symbols=SYMBOLS,
+        only=(MODEL,),
+        artifacts=tmp_path / "artifacts",
+        data=tmp_path / "data",
+        provider=standin.base,
+    )
+
+
+def ingested(asked: Plan, standin: Standin) -> Ingestion:
+    """Ingest at the stand-in's time."""
+    return ingest(asked, lambda _: None, now=lambda: standin.now)
+
+
+def statuses(done: Ingestion) -> list[tuple[str, bool]]:
+    """Return what came of each symbol."""
+    return [(one.status, one.restated) for one in done.symbols]
+
+
+def test_only_what_is_new_is_asked_for_and_kept(asked: Plan, standin: Standin) -> None:
+    """A first history, its continuation, then nothing; each is a snapshot, the stored series is made of the last."""
+    assert statuses(ingested(asked, standin)) == [("new", False)] * 2
+    store = sample_store(asked.data / "processed")
+    first = store.bars("AAA")
+    assert first.date is not None
+    assert first.date[-1] == np.datetime64("2012-12-14")
+    raw = asked.data / "raw"
+    kept = {path: path.read_bytes() for path in sorted(raw.rglob("*")) if path.is_file()}
+
+    standin.now += dt.timedelta(days=5)
+    assert statuses(ingested(asked, standin)) == [("updated", False)] * 2
+    store.refresh()
+    second = store.bars("AAA")
+    assert second.date is not None
+    assert second.date[-1] == np.datetime64("2012-12-19")
+    np.testing.assert_array_equal(second.close[: len(first)], first.close)
+    assert [snapshot.entry.why for snapshot in store.snapshots.history("AAA", "yahoo")] == ["first", "appended"]
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert store.info("AAA").snapshots[0].sequence == 2
+
+    before = tree_digest(raw)
+    assert statuses(ingested(asked, standin)) == [("unchanged", False)] * 2
+    assert tree_digest(raw) == before
+
+
+def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin) -> None:
+    """Restated history is named with its day, stored anew, and the bars are judged by themselves then."""
+    rows = standin.listings["AAA"].rows
+    at = next(number for number, row in enumerate(rows) if str(row.day) == "2012-12-18")
+    quartered = [
+        replace(
+            row, open=row.open / 4, high=row.high / 4, low=row.low / 4, close=row.close / 4, volume=row.volume * 4
+        )
+        for row in rows[at:]
+    ]
+    standin.listings["AAA"].rows = [*rows[:at], replace(quartered[0], split=4.0), *quartered[1:]]
+    ingested(asked, standin)
+    before = known_before(asked)
+    standin.now += dt.timedelta(days=5)
+    done = ingested(asked, standin)
+    assert statuses(done) == [("updated", True), ("updated", False)]
+    assert "2012-12-18" in done.symbols[0].said
+    assert "4" in done.symbols[0].said
+    store = sample_store(asked.data / "processed")
+    latest = store.snapshots.latest("AAA", "yahoo")
+    assert latest is not None
+    assert "2012-12-18" in latest.entry.why
+    moves = np.abs(np.diff(np.log(store.bars("AAA").close)))
+    assert moves.max() < 0.2
+    verdict = check_bars(asked, done, before, np.datetime64("2012-12-19"))
+    assert not verdict.halts, verdict.text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(body=b"<html><body>Too many requests</body></html>", headers={"Content-Type": "text/html"}), "text/html"),
+        (Fault(change=lambda chart: chart["chart"]["result"][0]["meta"].update(symbol="ZZZ")), "ZZZ"),
+    ],
+)
+def test_an_answer_that_is_none_fails_its_symbol_and_halts_the_run(
+    asked: Plan, standin: Standin, fault: Fault, words: str
+) -> None:
+    """Each kind is explained; the other symbol is brought up to date; nothing is trained."""
+    standin.faults["BBB"] = fault
+    done = ingested(asked, standin)
+    assert [one.status for one in done.symbols] == ["new", "failed"]
+    assert words in done.symbols[1].said
+    assert done.halts
+    heard = Heard()
+    summary = retrain(asked, heard, clock=lambda: standin.now)
+    assert not heard.ran("train")
+    assert summary.halted is not None
+    assert words in summary.halted
+    assert {info.symbol for info in sample_store(asked.data / "processed").symbols()} >= {"AAA"}
+
+
+def test_a_series_that_is_late_halts_the_run(asked: Plan, standin: Standin) -> None:
+    """Weeks after its last bar a live series is too old to train on, and the reason names the day."""
+    for listing in standin.listings.values():
+        listing.rows = [row for row in listing.rows if row.day <= dt.date(2012, 11, 1)]
+    summary = retrain(asked, Heard(), clock=lambda: standin.now)
+    assert summary.halted is not None
+    assert "validation, halted" in summary.halted
+    assert "2012-11-01" in Path(str(summary.report)).read_text()
