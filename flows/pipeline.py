@@ -1,9 +1,11 @@
 """The pipeline: ingest, validate, train, judge, promote, confirm. Knows no engine and no scheduler."""
 
 import datetime as dt
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,9 +17,13 @@ from flows import steps
 from flows.engine import Engine
 from flows.ingestion import Ingestion, ingest, now
 from flows.plan import Plan
-from flows.summary import SCHEMA, State, Summary, Trained
+from flows.summary import SCHEMA, State, Step, Summary, Trained
 from models.store import ArtifactStore
 from training.kit.fleet import Result, stopping
+
+R = TypeVar("R")
+
+KIB_A_MIB: Final = 1024
 
 
 class Halted(BarcastError):
@@ -57,14 +63,27 @@ class _Run:
         self.folder = plan.data / "runs" / f"{self.started:%Y%m%dT%H%M%S.%fZ}"
         self.store = ArtifactStore(plan.artifacts, by="retraining")
         self.serving = {model: self.store.current(model) for model in plan.models}
+        self.steps: list[Step] = []
         self.ingestion: Ingestion | None = None
         self.validation: Validation | None = None
         self.report: Path | None = None
 
+    def _step(self, name: str, do: Callable[[], R]) -> R:
+        return self._timed(name, lambda: self.engine.step(name, do))
+
+    def _timed(self, name: str, do: Callable[[], R]) -> R:
+        """Note how long a step takes, whether or not it comes to its end."""
+        begun = time.monotonic()
+        try:
+            return do()
+        finally:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_A_MIB
+            self.steps.append(Step(name=name, seconds=time.monotonic() - begun, peak_mib=peak))
+
     def ingested(self) -> Ingestion:
         """Bring the bars up to date."""
-        self.before = self.engine.step("remember", lambda: steps.known_before(self.plan))
-        self.ingestion = self.engine.step("ingest", lambda: ingest(self.plan, self.engine.say, self.clock))
+        self.before = self._step("remember", lambda: steps.known_before(self.plan))
+        self.ingestion = self._step("ingest", lambda: ingest(self.plan, self.engine.say, self.clock))
         if self.ingestion.halts:
             failed = "; ".join(f"{one.symbol}: {one.said}" for one in self.ingestion.failed[:3])
             raise Halted(f"ingestion, {self.ingestion.verdict()}: {failed}")
@@ -73,9 +92,9 @@ class _Run:
     def validated(self, ingestion: Ingestion) -> None:
         """Judge bars, then features; the page is written whatever they say."""
         today = np.datetime64(self.started.date(), "D")
-        bars = self.engine.step("validate bars", lambda: steps.check_bars(self.plan, ingestion, self.before, today))
+        bars = self._step("validate bars", lambda: steps.check_bars(self.plan, ingestion, self.before, today))
         self._judged(bars)
-        features = self.engine.step("validate features", lambda: steps.check_features(self.plan, ingestion))
+        features = self._step("validate features", lambda: steps.check_features(self.plan, ingestion))
         self._judged(bars.merged(features))
 
     def _judged(self, validation: Validation) -> None:
@@ -91,7 +110,9 @@ class _Run:
         """Run the scripts, then judge and promote what they published."""
         fleet = steps.fleet_of(self.plan, ingestion, self.engine.say)
         with stopping(fleet):
-            results = self.engine.each("train", fleet.train, self.plan.models, self.plan.jobs)
+            results = self._timed(
+                "train", lambda: self.engine.each("train", fleet.train, self.plan.models, self.plan.jobs)
+            )
         pairs = zip(self.plan.models, results, strict=True)
         return [self._settled(model, result) for model, result in pairs]
 
@@ -102,9 +123,9 @@ class _Run:
             last = result.tail[-1] if result.tail else "it said nothing"
             return self._told(model, result, f"{result.outcome}: {last}")
         try:
-            said = self.engine.step(f"judge {model}", lambda: steps.judge_candidate(self.plan, result))
+            said = self._step(f"judge {model}", lambda: steps.judge_candidate(self.plan, result))
             self.engine.say(f"[judge {model}] {result.version}: {said}")
-            settled = self.engine.step(f"promote {model}", lambda: steps.promote_candidate(self.plan, result))
+            settled = self._step(f"promote {model}", lambda: steps.promote_candidate(self.plan, result))
         except BarcastError as error:
             return self._told(model, result, steps.failure(error))
         return self._told(model, result, settled.reason, "promoted" if settled.promoted else "candidate")
@@ -118,6 +139,7 @@ class _Run:
             serves=self.store.current(model),
             exit_code=result.code,
             seconds=result.seconds,
+            peak_mib=result.peak_mib,
             reason=reason,
             tail=result.tail,
         )
@@ -125,7 +147,7 @@ class _Run:
     def done(self, ingestion: Ingestion, models: list[Trained]) -> Summary:
         """Confirm what serves, and sum up."""
         promoted = {model.model: model.version for model in models if model.state == "promoted" and model.version}
-        confirmed = self.engine.step("notify", lambda: steps.confirm(self.plan, promoted))
+        confirmed = self._step("notify", lambda: steps.confirm(self.plan, promoted))
         return self._summary(ingestion.usable, None, tuple(models), confirmed)
 
     def halted(self, why: str) -> Summary:
@@ -139,6 +161,7 @@ class _Run:
                 serves=version,
                 exit_code=None,
                 seconds=0.0,
+                peak_mib=None,
                 reason="the data halted the run",
                 tail=(),
             )
@@ -162,6 +185,7 @@ class _Run:
             ingestion=self.ingestion,
             validation="" if self.validation is None else self.validation.verdict(),
             halted=halted,
+            steps=tuple(self.steps),
             models=models,
             service=confirmed,
             report=None if self.report is None else str(self.report),

@@ -33,6 +33,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
         Of its script; None: it was not run.
     seconds : float
         How long its script took.
+    peak_mib : float or None
+        Most memory that its script held, in MiB.
     reason : str
         The gate's words, or why it failed.
     tail : tuple of str
@@ -47,8 +49,17 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     serves: str | None
     exit_code: int | None
     seconds: float
+    peak_mib: float | None
     reason: str
     tail: tuple[str, ...]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a run: how long it took, and the most memory that this process had held by its end, in MiB."""
+
+    name: str
+    seconds: float
+    peak_mib: float
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +76,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     ingestion: Ingestion | None
     validation: str
     halted: str | None
+    steps: tuple[Step, ...]
     models: tuple[Trained, ...]
     service: tuple[Confirmed, ...]
     report: str | None
@@ -116,9 +128,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         if self.validation:
             yield f"validation  {self.validation}"
         width = max((len(model.model) for model in self.models), default=0)
+        for step in self.steps:
+            yield f"{step.name:<18} {step.seconds:6.1f} s  {step.peak_mib:5.0f} MiB"
         for model in self.models:
             change = f"{model.before or 'nothing'} served, {model.serves or 'nothing'} serves"
-            yield f"{model.model:<{width}}  {model.state:<11} {model.seconds:6.1f} s  {change}  {model.reason}"
+            memory = "" if model.peak_mib is None else f"{model.peak_mib:5.0f} MiB  "
+            yield f"{model.model:<{width}}  {model.state:<11} {model.seconds:6.1f} s  {memory}{change}  {model.reason}"
         yield from self._service()
         if self.report is not None:
             yield f"report      {self.report}"

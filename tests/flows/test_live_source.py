@@ -86,9 +86,7 @@ def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin
     rows = standin.listings["AAA"].rows
     at = next(number for number, row in enumerate(rows) if str(row.day) == "2012-12-18")
     quartered = [
-        replace(
-            row, open=row.open / 4, high=row.high / 4, low=row.low / 4, close=row.close / 4, volume=row.volume * 4
-        )
+        replace(row, open=row.open / 4, high=row.high / 4, low=row.low / 4, close=row.close / 4, volume=row.volume * 4)
         for row in rows[at:]
     ]
     standin.listings["AAA"].rows = [*rows[:at], replace(quartered[0], split=4.0), *quartered[1:]]
@@ -112,7 +110,7 @@ def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Fault(body=b"<html><body>Too many requests</body></html>", headers={"Content-Type": "text/html"}), "text/html"),
+        (Fault(body=b"<html>Too many requests</html>", headers={"Content-Type": "text/html"}), "text/html"),
         (Fault(change=lambda chart: chart["chart"]["result"][0]["meta"].update(symbol="ZZZ")), "ZZZ"),
     ],
 )

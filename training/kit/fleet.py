@@ -54,6 +54,8 @@ class Result:
         Whether it was ended because it took too long.
     tail : tuple of str
         The last lines that it printed.
+    peak_mib : float or None
+        Most memory that its process held, in MiB; None where the system did not tell.
 
     """
 
@@ -63,6 +65,7 @@ class Result:
     version: str | None = None
     timed_out: bool = False
     tail: tuple[str, ...] = ()
+    peak_mib: float | None = None
 
     @property
     def outcome(self) -> str:
@@ -123,14 +126,14 @@ class Fleet:
                     for line in process.stdout or ():
                         tail.append(line.rstrip())
                         self._say(line.rstrip())
-                    code = process.wait()
+                    code, peak = _waited(process)
                 finally:
                     timer.cancel()
                     _end(process)
                     with self._lock:
                         self._running.discard(process)
             version = msgspec.json.decode(report.read_bytes(), type=Report).version if report.exists() else None
-        return Result(model, code, time.monotonic() - started, version, late.is_set(), tuple(tail))
+        return Result(model, code, time.monotonic() - started, version, late.is_set(), tuple(tail), peak)
 
     def end(self) -> None:
         """End everything that runs, and start nothing any more."""
@@ -164,6 +167,17 @@ class Fleet:
     def _too_late(self, process: subprocess.Popen[str], late: threading.Event) -> None:
         late.set()
         _end(process)
+
+
+def _waited(process: subprocess.Popen[str]) -> tuple[int, float | None]:
+    """Wait for a process to end; return its exit code and the most memory that it held, in MiB."""
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except ChildProcessError:  # whoever ended it has waited for it
+        return process.wait(), None
+    process.returncode = os.waitstatus_to_exitcode(status)
+    per_mib = 1024 if sys.platform.startswith("linux") else 1024 * 1024
+    return process.returncode, usage.ru_maxrss / per_mib
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
