@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve train test smoke bench docs check lint style types lock clean
+.PHONY: help serve train retrain schedule test smoke bench docs check lint style types lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ serve: $(TRAINING) ## Train what has no champion, then serve on HOST (127.0.0.1)
 
 train: $(TRAINING) ## Train every model on the stored data and publish what passes its gate
 	@exec $(PY) -m barcast train
+
+retrain: $(LIFECYCLE) ## Ingest, validate, train, judge and promote: ARGS="--source yahoo --symbols AAPL"
+	@exec $(PY) -m barcast retrain $(ARGS)
+
+schedule: $(LIFECYCLE) ## Do that on weekday evenings, as a Prefect flow; ARGS as for retrain, and --cron
+	@exec $(PY) -m flows.retraining_flow --serve $(ARGS)
 
 test: $(DEV) ## Run the tests
 	@exec $(PY) -m pytest $(TESTFLAGS)

@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--missing", type=float, default=0.0, metavar="SHARE", help="share of symbols that may fail (default: none)"
     )
+    parser.add_argument(
+        "--impossible", choices=("refuse", "drop"), default="refuse", help="bars that can't be (default: refuse)"
+    )
     parser.add_argument("--service", metavar="URL", help="running service that is to confirm what it serves")
 
 
@@ -56,6 +59,7 @@ def arguments_of(options: argparse.Namespace) -> dict[str, Any]:
         "script_timeout_s": options.script_timeout,
         "missing": options.missing,
         "service": options.service,
+        "impossible": options.impossible,
     }
 
 

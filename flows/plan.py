@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from data.paths import processed_root
 from feature_mapper.errors import BarcastError
@@ -43,6 +44,8 @@ class Plan:
         Share of the symbols that may fail to be ingested before the run halts; they are left out then.
     service : str or None
         Address of a running service that is to confirm what it serves.
+    impossible : {"refuse", "drop"}
+        What to do with a bar of a file that can't be.
     provider : str or None
         Address that is asked in the place of Yahoo's.
 
@@ -59,7 +62,13 @@ class Plan:
     script_timeout_s: float = SCRIPT_TIMEOUT_S
     missing: float = 0.0
     service: str | None = None
+    impossible: Literal["refuse", "drop"] = "refuse"
     provider: str | None = None
+
+    @property
+    def accepted(self) -> Path:
+        """The file of findings that a person has looked at and found right."""
+        return self.data / "accepted.csv"
 
 
 def plan(
@@ -76,6 +85,7 @@ def plan(
     script_timeout_s: float = SCRIPT_TIMEOUT_S,
     missing: float = 0.0,
     service: str | None = None,
+    impossible: Literal["refuse", "drop"] = "refuse",
     provider: str | None = None,
 ) -> Plan:
     """Return the plan of a run; ``only`` and ``skip`` name models.
@@ -115,5 +125,6 @@ def plan(
         script_timeout_s=script_timeout_s,
         missing=missing,
         service=service,
+        impossible=impossible,
         provider=provider,
     )

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from feature_mapper.errors import BarcastError
 from flows.choices import SCRIPT_TIMEOUT_S
@@ -105,6 +105,7 @@ def flow() -> "Flow[..., Any]":
         script_timeout_s: float = SCRIPT_TIMEOUT_S,
         missing: float = 0.0,
         service: str | None = None,
+        impossible: Literal["refuse", "drop"] = "refuse",
     ) -> "dict[str, Any] | State[dict[str, Any]]":
         """Ingest, validate, train, judge, promote, confirm; see docs/retraining.md."""
         chosen = plan(
@@ -120,6 +121,7 @@ def flow() -> "Flow[..., Any]":
             script_timeout_s=script_timeout_s,
             missing=missing,
             service=service,
+            impossible=impossible,
         )
         summary = retrain(chosen, PrefectEngine())
         create_markdown_artifact(summary.markdown(), key=NAME, description=summary.verdict())

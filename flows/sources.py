@@ -61,20 +61,20 @@ def _files(plan: Plan, store: BarStore, _now: Clock) -> Iterator[Ingested]:
             continue
         if not wanted or symbol in wanted:
             wanted.discard(symbol)
-            yield _file(path, symbol, store)
+            yield _file(path, symbol, store, plan)
     for symbol in sorted(wanted):
         said = f"expected {symbol}.csv in {folder}, found none; put it there, or leave the symbol out"
         yield Ingested(symbol=symbol, status="failed", restated=False, said=said)
 
 
-def _file(path: Path, symbol: str, store: BarStore) -> Ingested:
+def _file(path: Path, symbol: str, store: BarStore, plan: Plan) -> Ingested:
     before = store.snapshots.latest(symbol, "csv")
     try:
         data = path.read_bytes()
         if before is not None and store.snapshots.read(before) == data and symbol in _names(store):
             said = f"the same file as snapshot {before.entry.sequence}"
             return Ingested(symbol=symbol, status="unchanged", restated=False, said=said)
-        report = store.import_csv(path, symbol, file_symbol=None)
+        report = store.import_csv(path, symbol, impossible=plan.impossible)
     except (DataError, OSError) as error:
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
     (series,) = report.series

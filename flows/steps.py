@@ -14,6 +14,7 @@ from data.validation.run import validate_bars, validate_features
 from feature_mapper.bars import Bars
 from feature_mapper.catalogue import CATALOGUE
 from feature_mapper.errors import BarcastError
+from flows.acceptance import read_accepted
 from flows.ingestion import Ingestion, Say
 from flows.plan import Plan
 from models.store import ArtifactStore
@@ -65,12 +66,13 @@ def check_bars(plan: Plan, ingestion: Ingestion, before: Mapping[str, Bars], tod
         return calendar_for(name=store.info(symbol).calendar)
 
     previous = {symbol: bars for symbol, bars in before.items() if symbol in series and symbol not in restated}
-    return validate_bars(series, calendar_of, today if plan.source == "yahoo" else None, previous)
+    live = today if plan.source == "yahoo" else None
+    return validate_bars(series, calendar_of, live, previous, accepted=read_accepted(plan.accepted))
 
 
 def check_features(plan: Plan, ingestion: Ingestion) -> Validation:
     """Judge the matrices that models would be fitted on."""
-    return validate_features(series_of(plan, ingestion), CATALOGUE)
+    return validate_features(series_of(plan, ingestion), CATALOGUE, accepted=read_accepted(plan.accepted))
 
 
 def fleet_of(plan: Plan, ingestion: Ingestion, say: Say) -> Fleet:

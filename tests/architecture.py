@@ -21,7 +21,25 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 PURE = frozenset({"numpy", "pandas"})
 """Third parties that the pure domain may use."""
 
-HEAVY = frozenset({"hmmlearn", "lightgbm", "matplotlib", "prophet", "sklearn", "skops"})
+HEAVY = frozenset(
+    {
+        "curl_cffi",
+        "hmmlearn",
+        "lightgbm",
+        "matplotlib",
+        "mlflow",
+        "optuna",
+        "pandas",
+        "pandera",
+        "prefect",
+        "prophet",
+        "pyarrow",
+        "sklearn",
+        "skops",
+        "tenacity",
+        "yfinance",
+    }
+)
 """Libraries that cost a second or 100 MB: imported in the function that uses them, never on import of a module."""
 
 MAX_LINES = 500

@@ -13,6 +13,8 @@ TARGETS = {
     "help",
     "serve",
     "train",
+    "retrain",
+    "schedule",
     "test",
     "smoke",
     "bench",
