@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve train retrain schedule test smoke bench docs check lint style types lock clean
+.PHONY: help serve train retrain schedule test long smoke bench docs check lint style types lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ schedule: $(LIFECYCLE) ## Do that on weekday evenings, as a Prefect flow; ARGS a
 
 test: $(DEV) ## Run the tests
 	@exec $(PY) -m pytest $(TESTFLAGS)
+
+long: $(DEV) ## Run the tests that wait for minutes: schedules, servers of others
+	@exec $(PY) -m pytest -m long $(TESTFLAGS)
 
 smoke: $(DEV) ## Start the real server and call every route of it
 	@exec $(PY) -m pytest tests/smoke $(TESTFLAGS)

@@ -5,6 +5,7 @@ tasks, their logs and a summary are in its UI. ``--serve`` waits and runs it on 
 """
 
 import argparse
+import contextlib
 import functools
 import os
 import sys
@@ -17,6 +18,7 @@ from flows.choices import SCRIPT_TIMEOUT_S
 from flows.command import EPILOG, add_arguments, arguments_of
 from flows.pipeline import retrain
 from flows.plan import plan
+from flows.server import QUIET, prefect_server
 from flows.summary import EXIT_FAILED, EXIT_HALTED
 
 if TYPE_CHECKING:
@@ -27,13 +29,6 @@ R = TypeVar("R")
 NAME: Final = "barcast-retraining"
 CRON: Final = "30 22 * * 1-5"
 """22:30 UTC on weekdays: after the close of New York in summer and winter."""
-
-QUIET: Final = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",  # the default of 20 is too short on a cold machine
-}
-"""Settings that Prefect reads on import: nothing is reported to anybody, and a slow start is no failure."""
 
 EXIT_INTERRUPTED: Final = 130
 
@@ -140,6 +135,18 @@ def __getattr__(name: str) -> "Flow[..., Any]":
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def _serve(cron: str, asked: dict[str, Any]) -> None:
+    """Run the flow on a schedule until this process is told to stop, with a server of its own if none is configured."""
+    _quieten()
+    with contextlib.ExitStack() as stack:
+        if "PREFECT_API_URL" not in os.environ:
+            print("Starting a Prefect server, as PREFECT_API_URL names none; the first start takes a while", flush=True)
+            url = stack.enter_context(prefect_server())
+            os.environ["PREFECT_API_URL"] = f"{url}/api"
+            print(f"Runs are at {url}", flush=True)
+        flow().serve(name="scheduled", cron=cron, parameters=asked)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the flow once, or serve it on a schedule; return the exit code."""
     parser = argparse.ArgumentParser(
@@ -156,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         plan(**arguments_of(options))  # a mistake is told before Prefect starts
         if options.serve:
-            flow().serve(name="scheduled", cron=options.cron, parameters=asked)
+            _serve(options.cron, asked)
             return 0
         done = cast("State[Any]", flow()(**asked, return_state=True)).result(raise_on_failure=False)
         if isinstance(done, Exception):

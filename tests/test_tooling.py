@@ -16,6 +16,7 @@ TARGETS = {
     "retrain",
     "schedule",
     "test",
+    "long",
     "smoke",
     "bench",
     "docs",
@@ -59,8 +60,8 @@ def test_automation_runs_make_targets_only() -> None:
     steps = re.findall(r"^\s*- run: (.+)$", workflow, flags=re.MULTILINE)
     script = re.findall(r"^make (.+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
 
-    assert steps == [f"make {target}" for target in ("lint", "types", "test")]
-    assert script == ["lint types test"]
+    assert steps == [f"make {target}" for target in ("lint", "types", "test", "long")]
+    assert script == ["lint types test long"]
     assert re.search(r"^check: lint types test\b", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,13 +13,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from flows.retraining_flow import CRON, NAME, QUIET
+from flows.retraining_flow import CRON, NAME
+from flows.server import ServerFailed, prefect_server
 from tests.app.test_docs_page import browser  # noqa: F401  a fixture
 from tests.flows.support import MODEL, SYMBOLS, write_files
 from tests.flows.test_pipeline import script
 
 ROOT = Path(__file__).parents[2]
-START_S = 120.0
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -64,8 +63,14 @@ def test_prefect_is_the_library_here() -> None:
     assert "site-packages" in done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["module", "path", "import"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("module", marks=pytest.mark.slow),
+        pytest.param("path", marks=pytest.mark.long),
+        pytest.param("import", marks=pytest.mark.long),
+    ],
+)
 def test_it_runs_without_a_server(tmp_path: Path, how: str) -> None:
     """By module, by path and by import: the script's failure is the run's exit code, and the table is printed."""
     python = script(tmp_path, "echo it is broken; exit 7")
@@ -91,31 +96,15 @@ def test_it_runs_without_a_server(tmp_path: Path, how: str) -> None:
 
 
 @contextlib.contextmanager
-def server(home: Path) -> Iterator[str]:
-    """Run a Prefect server on a free port, and yield its address."""
+def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run a Prefect server of this test on a free port, and yield its address."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PREFECT_HOME", str(home / "prefect"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    quiet = {**QUIET, "PREFECT_SERVER_UI_API_URL": f"{url}/api"}
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=home, env=environment(home, **quiet), stdout=log, stderr=log)
-        try:
-            until = time.monotonic() + START_S
-            while True:
-                with contextlib.suppress(httpx2.TransportError):
-                    if httpx2.get(f"{url}/api/health").status_code == 200:
-                        break
-                assert process.poll() is None, (home / "server.log").read_text()[-2000:]
-                assert time.monotonic() < until, "expected a Prefect server"
-                time.sleep(0.2)
-            yield url
-        finally:
-            process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-            process.wait()
+    with prefect_server(port) as url:
+        yield url
 
 
 def posted(url: str, path: str, body: Mapping[str, Any]) -> Any:
@@ -127,9 +116,9 @@ def posted(url: str, path: str, body: Mapping[str, Any]) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_run_is_seen_in_the_ui(tmp_path: Path, browser: Any) -> None:  # noqa: F811  the fixture
+def test_a_run_is_seen_in_the_ui(tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811  the fixture
     """With a server: the run, its tasks, their logs and the summary, by its API and in a real browser."""
-    with server(tmp_path) as url:
+    with server(tmp_path, monkeypatch) as url:
         done = flow(
             tmp_path,
             ["-m", "flows.retraining_flow", *arguments(tmp_path, sys.executable)],
@@ -162,6 +151,45 @@ def test_a_run_is_seen_in_the_ui(tmp_path: Path, browser: Any) -> None:  # noqa:
         page.get_by_text("1 promoted, of 1 models").first.wait_for(timeout=60_000)
         page.screenshot(path=str(tmp_path / "ui.png"))
         page.close()
+
+
+@pytest.mark.long
+def test_a_server_that_can_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a port that is taken: its own last words, and no process is left."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ServerFailed, match="is the port free"),
+        prefect_server(taken.getsockname()[1]),
+    ):
+        pass
+
+
+@pytest.mark.long
+def test_the_schedule_runs_the_flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every minute on a real server: the run comes by itself, with the parameters that were given."""
+    python = script(tmp_path, "echo it is broken; exit 7")
+    with server(tmp_path, monkeypatch) as url:
+        command = ["-m", "flows.retraining_flow", *arguments(tmp_path, python), "--serve", "--cron", "* * * * *"]
+        serving = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment(tmp_path, PREFECT_API_URL=f"{url}/api"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            until = time.monotonic() + 240
+            failed = {"flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}}
+            while not (done := posted(url, "/flow_runs/filter", failed)):
+                assert serving.poll() is None
+                assert time.monotonic() < until, "expected a run on the schedule"
+                time.sleep(1)
+        finally:
+            serving.terminate()
+            serving.wait(30)
+    assert done[0]["parameters"]["only"] == [MODEL]
+    assert done[0]["state"]["message"].startswith("1 failed, of 1 models")
 
 
 @pytest.mark.slow
