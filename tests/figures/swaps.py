@@ -1,0 +1,5 @@
+"""Swaps."""
+
+def main(arguments: list[str]) -> int:
+    """x."""
+    return 0
