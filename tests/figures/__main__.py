@@ -1,4 +1,7 @@
-"""``make figures``: measure what is promised of the gate, or of swaps under load; exit code 1 if a promise is broken."""
+"""``make figures``: what is promised of the gate, and of swaps under load, measured.
+
+Exit code 1: a promise is broken.
+"""
 
 import sys
 
@@ -10,7 +13,7 @@ COMMANDS = {"gate": gate.main, "swaps": swaps.main}
 def main(arguments: list[str]) -> int:
     """Run the command that the first argument names."""
     if not arguments or arguments[0] not in COMMANDS:
-        print(f"usage: python -m tests.figures {{{','.join(COMMANDS)}}} [options]", file=sys.stderr)
+        sys.stderr.write(f"usage: python -m tests.figures {{{','.join(COMMANDS)}}} [options]\n")
         return 2
     return COMMANDS[arguments[0]](arguments[1:])
 

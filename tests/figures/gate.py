@@ -43,9 +43,7 @@ EACH: Final = 20
 def trials(model: str, markets: int, signals: int, sessions: int, strength: float) -> list[Trial]:
     """Return the markets of one model."""
     noises = [Trial(model=model, seed=FIRST_NOISE + i, sessions=sessions) for i in range(markets)]
-    planted = [
-        Trial(model=model, seed=FIRST_SIGNAL + i, sessions=sessions, strength=strength) for i in range(signals)
-    ]
+    planted = [Trial(model=model, seed=FIRST_SIGNAL + i, sessions=sessions, strength=strength) for i in range(signals)]
     return noises + planted
 
 
@@ -92,8 +90,8 @@ def main(arguments: list[str]) -> int:
         plan = trials(model, options.markets, signals, options.sessions, options.strength)
         counts += measured(model, spread(plan, options.jobs, say))
     say(
-        f"\n{len(SYMBOLS)} symbols of {options.sessions} sessions a market; each model's own spec, tiers cut to {TIERS}; "
-        f"noise of constant variance, signal of correlation {options.strength:g}"
+        f"\n{len(SYMBOLS)} symbols of {options.sessions} sessions a market; each model's own spec, tiers cut to "
+        f"{TIERS}; noise of constant variance, signal of correlation {options.strength:g}"
     )
     say(table(counts))
     if options.json is not None:

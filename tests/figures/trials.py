@@ -24,7 +24,7 @@ from tests.models.store import toys
 from training.kit.checks import run_checks
 from training.kit.discover import spec_of
 from training.kit.evaluation import losses
-from training.kit.gate import SKILLED, Candidate, judge
+from training.kit.gate import SKILLED, Candidate, judge, of_artifact
 from training.kit.losses import LOSSES_NAME, Losses
 from training.kit.panel import Panel, build
 from training.kit.questions.registry import QUESTIONS
@@ -112,12 +112,15 @@ class Bench:
 
 
 def noise(bench: Bench, spec: ModelSpec, folder: Path) -> Findings:
-    """Judge a candidate that can know nothing, the same once more, and one of another seed."""
+    """Judge a candidate that can know nothing, the same as it was published, and one of another seed."""
     panels = bench.panels(spec)
     first = bench.candidate(spec, "first", panels)
     alone = judge(first, bench.model, ArtifactStore(folder / "empty"))
     store = serving(folder / "store", bench.model, first)
-    again = judge(bench.candidate(spec, "again", panels), bench.model, store)
+    published = of_artifact(store.read(bench.model))
+    if published is None:
+        raise RuntimeError("expected the champion to have kept its losses, found none")
+    again = judge(published, bench.model, store)
     other = judge(bench.candidate(replace(spec, seed=spec.seed + 1), "other", panels), bench.model, store)
     return {
         "noise called better than naive": alone.label == SKILLED,

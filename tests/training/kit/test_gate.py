@@ -1,4 +1,4 @@
-"""The gate: who may serve, and why not. Its error rates are measured by `python -m tests.figures.gate`."""
+"""The gate: who may serve, and why not. Its error rates are measured by `python -m tests.figures gate`."""
 
 import datetime as dt
 from dataclasses import replace
@@ -199,6 +199,15 @@ def test_other_targets_and_scores_are_not_compared(tmp_path: Path) -> None:
     verdict = judged(candidate(0.0, renamed), store)
     assert verdict.promoted
     assert verdict.reason == "judged by another score than v000001; no measurable skill"
+
+
+def test_versions_quoted_against_other_baselines_are_compared(tmp_path: Path) -> None:
+    """Each was quoted against the strongest rival of its day; that they differ is no way around the champion."""
+    mine = losses(0.0)
+    other = Losses(mine.symbols, tuple(replace(tier, baseline="long_run") for tier in mine.tiers))
+    verdict = judged(candidate(0.0, other), champion(tmp_path, losses(0.2)))
+    assert not verdict.promoted
+    assert verdict.reason.startswith("worse than v000001: tier ")
 
 
 @pytest.mark.parametrize("kept", [None, b"none"])
