@@ -254,7 +254,10 @@ def _until_all_answer(server: Server, version: str) -> tuple[float, list[int]]:
 
 
 def _round(server: Server) -> tuple[set[str | None], list[int]]:
-    """Ask over fresh connections from several threads, so that no worker can take them all; nothing is closed before."""
+    """Ask over fresh connections from several threads, as one worker may take all that come one by one.
+
+    All stay open until the last was answered, so that each can be told to belong to a worker.
+    """
     question, clients = bodies()[0], list[Client]()
 
     def ask(_: int) -> str | None:

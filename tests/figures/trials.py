@@ -2,11 +2,11 @@
 
 A candidate is made by the parts of the kit that a verdict depends on: panel, walk forward, losses, leak checks. The
 rest of a training (the fit on all rows, golden examples, pictures) the gate never looks at;
-`tests.figures.test_gate` holds that a whole training gives the same candidate.
+`tests/figures/test_gate_rates.py` holds that a whole training gives the same candidate.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ import msgspec
 from data.sources.known_truth import NOISE, KnownTruth, Signal, generate
 from feature_mapper.bars import Bars
 from models.families.base import tabular_family
-from models.manifest import LeakCheck, Target
+from models.manifest import Comparison, GateVerdict, LeakCheck, Target
 from models.store import ArtifactStore
 from models.tasks.registry import task_of
 from tests.models.store import toys
@@ -59,11 +59,20 @@ class Trial:
 
     def run(self) -> Findings:
         """Train, judge, and return what came true."""
-        law = KnownTruth(signal=Signal(self.strength)) if self.strength else NOISE
-        bench = Bench.on(self.model, self.seed, self.sessions, law)
+        return self.judged(*self.trained())
+
+    def trained(self) -> tuple[Candidate, Candidate]:
+        """Train two candidates: on noise, of two seeds; on a signal, one that can find it and one that can not."""
         spec = replace(spec_of(self.model), tiers=TIERS) if self.spec is None else self.spec
+        law = KnownTruth(signal=Signal(self.strength)) if self.strength else NOISE
+        bench = Bench(self.model, generate(law, seed=self.seed, sessions=self.sessions, symbols=SYMBOLS).bars)
+        second = replace(spec, families=("calendar",)) if self.strength else replace(spec, seed=spec.seed + 1)
+        return bench.candidate(spec, "first"), bench.candidate(second, "second")
+
+    def judged(self, first: Candidate, second: Candidate) -> Findings:
+        """Return what the gate says of them."""
         with tempfile.TemporaryDirectory() as folder:
-            return (planted if self.strength else noise)(bench, spec, Path(folder))
+            return (planted if self.strength else noise)(self.model, first, second, Path(folder))
 
 
 class Bench:
@@ -76,18 +85,8 @@ class Bench:
         self.question = QUESTIONS[task_of(model).identity.name]
         self.splitter = PurgedWalkForward()
 
-    @classmethod
-    def on(cls, model: str, seed: int, sessions: int, law: KnownTruth) -> "Bench":
-        """Return a bench on a market of this law."""
-        return cls(model, generate(law, seed=seed, sessions=sessions, symbols=SYMBOLS).bars)
-
-    def panels(self, spec: ModelSpec) -> list[Panel]:
-        """Return the rows of each tier."""
-        return [build(self.series, self.question, spec.features_of(tier), tier) for tier in spec.tiers]
-
-    def candidate(self, spec: ModelSpec, name: str, panels: Sequence[Panel] | None = None) -> Candidate:
+    def candidate(self, spec: ModelSpec, name: str) -> Candidate:
         """Train a candidate out of fold."""
-        panels = self.panels(spec) if panels is None else panels
         forward = partial(
             walk_forward,
             question=self.question,
@@ -96,6 +95,7 @@ class Bench:
             splitter=self.splitter,
             step=lambda _: None,
         )
+        panels = [build(self.series, self.question, spec.features_of(tier), tier) for tier in spec.tiers]
         kept = Losses(tuple(self.series), tuple(losses(panel, forward(panel), self.question) for panel in panels))
         target = self.question.target
         return Candidate(
@@ -111,37 +111,37 @@ class Bench:
         return run_checks(self.series, features, self.question.target, panel, self.splitter)
 
 
-def noise(bench: Bench, spec: ModelSpec, folder: Path) -> Findings:
-    """Judge a candidate that can know nothing, the same as it was published, and one of another seed."""
-    panels = bench.panels(spec)
-    first = bench.candidate(spec, "first", panels)
-    alone = judge(first, bench.model, ArtifactStore(folder / "empty"))
-    store = serving(folder / "store", bench.model, first)
-    published = of_artifact(store.read(bench.model))
+def noise(model: str, first: Candidate, second: Candidate, folder: Path) -> Findings:
+    """Judge what can know nothing: by itself; as it was published, against itself; and another against it."""
+    alone = judge(first, model, ArtifactStore(folder / "empty"))
+    store = serving(folder / "store", model, first)
+    published = of_artifact(store.read(model))
     if published is None:
         raise RuntimeError("expected the champion to have kept its losses, found none")
-    again = judge(published, bench.model, store)
-    other = judge(bench.candidate(replace(spec, seed=spec.seed + 1), "other", panels), bench.model, store)
+    again, other = judge(published, model, store), judge(second, model, store)
     return {
         "noise called better than naive": alone.label == SKILLED,
         "noise refused as worse than naive": not alone.promoted,
-        "identical candidate called better": any(one.verdict == "better" for one in again.comparisons[len(panels) :]),
+        "identical candidate called better": any(one.verdict == "better" for one in _against(again)),
         "identical candidate promoted": again.promoted,
-        "noise called better than a champion of noise": other.reason.startswith("better than"),
-        "noise called worse than a champion of noise": other.reason.startswith("worse than v"),
+        "noise called better than a champion of noise": any(one.verdict == "better" for one in _against(other)),
+        "noise called worse than a champion of noise": any(one.verdict == "worse" for one in _against(other)),
     }
 
 
-def planted(bench: Bench, spec: ModelSpec, folder: Path) -> Findings:
-    """Judge a candidate that can find a signal: by itself, and against a champion that looks at the calendar only."""
-    mine = bench.candidate(spec, "mine")
-    blind = bench.candidate(replace(spec, families=("calendar",)), "blind")
-    alone = judge(mine, bench.model, ArtifactStore(folder / "empty"))
-    against = judge(mine, bench.model, serving(folder / "store", bench.model, blind))
+def planted(model: str, first: Candidate, second: Candidate, folder: Path) -> Findings:
+    """Judge what can find a signal: by itself, and against a champion that looks at the calendar only."""
+    alone = judge(first, model, ArtifactStore(folder / "empty"))
+    against = judge(first, model, serving(folder / "store", model, second))
     return {
         "signal called better than naive": alone.promoted and alone.label == SKILLED,
         "signal promoted over a champion without": against.promoted and against.reason.startswith("better than v"),
     }
+
+
+def _against(verdict: GateVerdict) -> list[Comparison]:
+    """Return the comparisons with the champion."""
+    return [one for one in verdict.comparisons if one.rival == verdict.champion]
 
 
 def serving(root: Path, model: str, candidate: Candidate) -> ArtifactStore:
