@@ -310,9 +310,8 @@ def told(swapped: Swapped) -> list[str]:
 
 def told_of_two(propagated: Propagated) -> list[str]:
     """Return the figures of two workers in words."""
-    lines = [
-        f"two workers, {CONNECTIONS} fresh connections a round, at least {propagated.least} of them answered by the idler one:"
-    ]
+    least = f"at least {propagated.least} of them answered by the idler one"
+    lines = [f"two workers, {CONNECTIONS} fresh connections a round, {least}:"]
     for name, seconds in (("promotion", propagated.promotions), ("rollback", propagated.rollbacks)):
         ascending = sorted(seconds)
         figures = f"median {percentile(ascending, 0.5):.2f} s, slowest of {len(seconds)} {ascending[-1]:.2f} s"

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from data.sources.known_truth import NOISE, Garch, KnownTruth, Market, Regimes, Signal, generate
 from feature_mapper.typing import FloatArray
 from models.families.hmm import log_densities
-from models.manifest import GateVerdict, Score
+from models.manifest import Score, without_figures
 from models.regime import RegimeModel, observations
 from models.store import Artifact
 from models.tasks.base import Columns
@@ -123,13 +123,21 @@ def test_clustered_variance_is_found() -> None:
     result = judged(CLUSTERED, "volatility", 22, 1)
     assert low(result.scores["rolling_mean"]) > 0
     assert low(result.scores["ewma"]) > 0
+    assert low(result.scores["long_run"]) > 0
+    assert result.naive.value == min(score.value for score in result.scores.values())
     assert low(result.against_truth) < 0
     assert result.naive.value < result.truth.value
 
 
 def test_constant_variance_leaves_nothing_beyond_the_truth() -> None:
-    """Every window is a noisy estimate of a constant, which a model that has seen years of it beats; the truth, not."""
+    """Every window is a noisy estimate of a constant, which a model that has seen years of it beats.
+
+    The truth, not; nor the mean of all sessions so far, which is the rival that it is quoted against.
+    """
     result = judged(NOISE, "volatility", 22, 1)
+    assert result.scores["har"].verdict == result.scores["rolling_mean"].verdict == "better than naive"
+    assert result.naive.baseline == "long_run"
+    assert result.naive.verdict != "better than naive"
     assert result.against_truth.verdict != "better than naive"
     assert abs(result.naive.value - result.truth.value) < 0.02
 
@@ -145,7 +153,7 @@ def regimes(law: KnownTruth, seed: int) -> tuple[Outcome, RegimeModel]:
     spec = ModelSpec(family="hmm", tiers=(1, 22, 64), options={"states": 2, "starts": 1})
     market = generate(law, seed=seed, sessions=1000, symbols=SYMBOLS[:2])
     outcome = train("hmm_regime", spec, market.bars, Progress("test", 0, stream=io.StringIO()))
-    draft = draft_of("hmm_regime", "regime", spec, market.bars, outcome, GateVerdict(promoted=True, reason="a test"))
+    draft = draft_of("hmm_regime", "regime", spec, market.bars, outcome, without_figures(promoted=True, reason="a test"))
     return outcome, RegimeModel.from_artifact(Artifact(draft.published("v000001", ()), dict(outcome.weights)))
 
 
