@@ -30,6 +30,7 @@ BASELINES: Final = {
     "own_bar": "the variance of the last bar",
     "rolling_mean": "the mean variance of the last 21 sessions",
     "ewma": "an exponential average of variances, decay 0.94",
+    "long_run": "the mean variance of all sessions of the symbol so far",
     "har": "a heterogeneous autoregression on logs of variances, whose weights add up to 1",
     "persistence": "how often each class followed today's class in the training rows",
     "class_shares": "the share of each class in the training rows",

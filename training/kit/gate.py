@@ -3,7 +3,8 @@
 A candidate may serve if no leak check failed, if it is not worse than its naive baseline beyond `MARGIN`, and if it is
 not worse than the champion on the rows that both forecast. A candidate without measurable skill replaces no champion
 that has some. Differences are judged by a circular block bootstrap of days, at `LEVEL` over all tiers together
-(Bonferroni): each tier alone is judged at `LEVEL` divided by their number.
+(Bonferroni): each tier alone is judged at `LEVEL` divided by their number. Its intervals are stretched, as they rest on
+few blocks.
 """
 
 import datetime as dt
@@ -18,10 +19,10 @@ from models.manifest import Comparison, GateVerdict, LeakCheck, Score, Target
 from models.store import Artifact, ArtifactStore
 from training.kit.losses import LOSSES_NAME, Common, Losses, LossesInvalid, TierLosses, common
 from training.kit.outcome import Outcome
-from training.kit.scores import BLOCK, DailySums
+from training.kit.scores import BLOCK, DailySums, stretch
 
 LEVEL: Final = 0.05
-"""Chance that a candidate as good as its rival is called better, or worse, in any tier."""
+"""Chance that a candidate as good as its rival is called better in any tier, and as much that it is called worse."""
 
 MARGIN: Final = 0.01
 """By how much a candidate may measurably fall short of its naive baseline: a share of the baseline's loss where the
@@ -110,8 +111,8 @@ def _compared(
 ) -> tuple[str, str]:
     """Decide between two versions of one question."""
     name = incumbent.name
-    metrics = {(tier.metric, tier.baseline) for tier in candidate.losses.tiers}
-    if metrics.isdisjoint((tier.metric, tier.baseline) for tier in incumbent.losses.tiers):
+    metrics = {tier.metric for tier in candidate.losses.tiers}
+    if metrics.isdisjoint(tier.metric for tier in incumbent.losses.tiers):
         return YES, f"judged by another score than {name}; {label}"
     if objection := next(_objections(candidate, incumbent, label, against), None):
         return NO, objection
@@ -145,11 +146,14 @@ def _against_naive(losses: Losses) -> list[Comparison]:
 
 
 def paired(candidate: Candidate, incumbent: Candidate) -> list[Comparison]:
-    """Compare two versions in the tiers that both have, by the same score, on enough days."""
-    counterparts = {(tier.tier, tier.metric, tier.baseline): tier for tier in incumbent.losses.tiers}
+    """Compare two versions in the tiers that both have, by the same score, on enough days.
+
+    Which baseline each was quoted against does not matter: it is their own losses that are compared.
+    """
+    counterparts = {(tier.tier, tier.metric): tier for tier in incumbent.losses.tiers}
     pairs: list[tuple[TierLosses, Common]] = []
     for tier in candidate.losses.tiers:
-        counterpart = counterparts.get((tier.tier, tier.metric, tier.baseline))
+        counterpart = counterparts.get((tier.tier, tier.metric))
         if counterpart is not None:
             rows = common(candidate.losses, tier, incumbent.losses, counterpart)
             if len(np.unique(rows.date)) >= LEAST_DAYS:
@@ -160,11 +164,13 @@ def paired(candidate: Candidate, incumbent: Candidate) -> list[Comparison]:
 def _comparison(tier: TierLosses, rival: str, rows: Common, tiers: int) -> Comparison:
     """Compare losses of shape (n,), at the level that one of so many tiers has."""
     sums = DailySums.of(rows.one, rows.other, rows.date)
-    level = 1 - 2 * LEVEL / tiers
+    tail = LEVEL / tiers
     if tier.relative:
-        gain, interval = sums.skill(), sums.interval(_SEED, level)
+        gain, (low, high) = sums.skill(), sums.interval(_SEED, 1 - 2 * tail)
     else:
-        gain, interval = sums.gain(), sums.gain_interval(_SEED, level)
+        gain, (low, high) = sums.gain(), sums.gain_interval(_SEED, 1 - 2 * tail)
+    longer = stretch(len(sums.rows), tail)
+    interval = gain + (low - gain) * longer, gain + (high - gain) * longer
     if np.array_equal(rows.one, rows.other):
         verdict = "the same"
     elif interval[0] > 0:

@@ -99,6 +99,27 @@ class DailySums:
         return (starts[:, :, None] + np.arange(BLOCK)).reshape(RESAMPLES, -1)[:, :days] % days
 
 
+def stretch(days: int, tail: float) -> float:
+    """Return by how much an interval of the block bootstrap has to be longer, as it rests on few blocks.
+
+    Of k blocks it knows the spread as k - 1 degrees of freedom do, so the quantile is that of Student's t; and it is
+    too narrow by ``sqrt(1 - 1 / k)``, as resamples vary about the mean of the very blocks. With 11 blocks and a tail of
+    2.5 % that is 1.19: without it, a tail of 2.5 % holds nearly 4.
+
+    Parameters
+    ----------
+    days : int
+        That were resampled; fewer than two blocks count as two.
+    tail : float
+        Chance that is to lie beyond each end.
+
+    """
+    from scipy.stats import norm, t
+
+    blocks = max(days / BLOCK, 2)
+    return float(t.ppf(tail, blocks - 1) / norm.ppf(tail) / math.sqrt(1 - 1 / blocks))
+
+
 def skill(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, *, against: str, seed: int) -> Score:
     """Score losses of shape (n,) against those of a baseline on the same rows."""
     sums = DailySums.of(model, baseline, date)

@@ -1,4 +1,4 @@
-"""The gate: who may serve, and why not. Its error rates are measured by `python -m tests.figures.gate`."""
+"""The gate: who may serve, and why not. Its error rates are measured by `python -m tests.figures gate`."""
 
 import datetime as dt
 from dataclasses import replace
@@ -15,7 +15,8 @@ from models.errors import StoreUnreadable
 from models.manifest import GateVerdict, LeakCheck
 from models.store import ArtifactStore
 from tests.models.store import toys
-from training.kit.gate import Candidate, judge, of_artifact
+from training.kit import gate
+from training.kit.gate import LEVEL, Candidate, judge, of_artifact, paired
 from training.kit.losses import LOSSES_NAME, Losses, TierLosses
 
 BARRED = LeakCheck(name="truncation_invariance", passed=False, detail="fails for moon_phase")
@@ -151,6 +152,34 @@ def test_without_skill_it_replaces_no_champion_that_has_some(tmp_path: Path) -> 
     assert verdict.reason.startswith("v000001 is better than naive, and this is not measurably so")
 
 
+def equals(seed: int) -> tuple[Candidate, Candidate]:
+    """Return two versions that are as good as each other, by luck better or worse: their losses differ without law."""
+    rng = np.random.default_rng(seed)
+    known = losses(0.0, days=300)
+    one, other = (
+        Losses(known.symbols, tuple(replace(t, model=t.naive * rng.lognormal(0, 0.1, 600)) for t in known.tiers))
+        for _ in range(2)
+    )
+    return candidate(0.0, one), candidate(0.0, other)
+
+
+def rates() -> tuple[float, float]:
+    """Return the shares of 100 pairs of equals in which one is called better, and worse, in any tier."""
+    verdicts = [{one.verdict for one in paired(*equals(seed))} for seed in range(100)]
+    return sum("better" in each for each in verdicts) / 100, sum("worse" in each for each in verdicts) / 100
+
+
+def test_equals_are_hardly_ever_told_apart() -> None:
+    """In at most `LEVEL` of the pairs, over all tiers together, though there be less than five blocks of days."""
+    assert max(rates()) <= LEVEL
+
+
+def test_intervals_of_few_blocks_would_tell_equals_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is why they are stretched: without that, and without Bonferroni, twice as many and more."""
+    monkeypatch.setattr(gate, "stretch", lambda _days, _tail: 1.0)
+    assert min(rates()) >= 2 * LEVEL
+
+
 def test_rows_are_paired_by_symbol_and_day(tmp_path: Path) -> None:
     """A candidate that forecast other days as well is compared on those in common, whatever their order."""
     mine = losses(0.05, start=400)
@@ -199,6 +228,15 @@ def test_other_targets_and_scores_are_not_compared(tmp_path: Path) -> None:
     verdict = judged(candidate(0.0, renamed), store)
     assert verdict.promoted
     assert verdict.reason == "judged by another score than v000001; no measurable skill"
+
+
+def test_versions_quoted_against_other_baselines_are_compared(tmp_path: Path) -> None:
+    """Each was quoted against the strongest rival of its day; that they differ is no way around the champion."""
+    mine = losses(0.0)
+    other = Losses(mine.symbols, tuple(replace(tier, baseline="long_run") for tier in mine.tiers))
+    verdict = judged(candidate(0.0, other), champion(tmp_path, losses(0.2)))
+    assert not verdict.promoted
+    assert verdict.reason.startswith("worse than v000001: tier ")
 
 
 @pytest.mark.parametrize("kept", [None, b"none"])

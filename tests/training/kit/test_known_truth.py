@@ -123,13 +123,21 @@ def test_clustered_variance_is_found() -> None:
     result = judged(CLUSTERED, "volatility", 22, 1)
     assert low(result.scores["rolling_mean"]) > 0
     assert low(result.scores["ewma"]) > 0
+    assert low(result.scores["long_run"]) > 0
+    assert result.naive.value == min(score.value for score in result.scores.values())
     assert low(result.against_truth) < 0
     assert result.naive.value < result.truth.value
 
 
 def test_constant_variance_leaves_nothing_beyond_the_truth() -> None:
-    """Every window is a noisy estimate of a constant, which a model that has seen years of it beats; the truth, not."""
+    """Every window is a noisy estimate of a constant, which a model that has seen years of it beats.
+
+    The truth, not; nor the mean of all sessions so far, which is the rival that it is quoted against.
+    """
     result = judged(NOISE, "volatility", 22, 1)
+    assert result.scores["har"].verdict == result.scores["rolling_mean"].verdict == "better than naive"
+    assert result.naive.baseline == "long_run"
+    assert result.naive.verdict != "better than naive"
     assert result.against_truth.verdict != "better than naive"
     assert abs(result.naive.value - result.truth.value) < 0.02
 

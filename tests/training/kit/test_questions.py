@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss
 
+from data.sources.known_truth import KnownTruth, generate
 from feature_mapper.typing import FloatArray
 from models.scale import FLOOR
 from models.tasks.direction import DirectionHead
@@ -112,8 +113,13 @@ def test_volatility_rivals_are_unbiased_on_their_training_rows() -> None:
                 qlike(np.square(rival["volatility"] * by), np.maximum(train.y, FLOOR)).mean() for by in (0.97, 1, 1.03)
             ]
             assert int(np.argmin(losses)) == 1, name
-    assert list(question.baselines(train, train, np.ones(len(known)), 64)) == ["har", "rolling_mean", "ewma"]
-    assert list(question.baselines(train, train, np.ones(len(known)), 1)) == ["own_bar", "rolling_mean"]
+    assert list(question.baselines(train, train, np.ones(len(known)), 64)) == [
+        "har",
+        "rolling_mean",
+        "ewma",
+        "long_run",
+    ]
+    assert list(question.baselines(train, train, np.ones(len(known)), 1)) == ["own_bar", "rolling_mean", "long_run"]
 
 
 def test_volatility_context_by_hand() -> None:
@@ -127,6 +133,26 @@ def test_volatility_context_by_hand() -> None:
     assert np.isfinite(context["rolling_mean"][21])
     weights = 0.94 ** np.arange(126)
     assert context["ewma"][150] == pytest.approx((weights * variance[150:24:-1]).sum() / weights.sum())
+    assert context["long_run"][150] == pytest.approx(variance[1:151].mean())
+    assert context["long_run"][126] == pytest.approx(variance[1:127].mean())
+    assert np.array_equal(np.isnan(context["long_run"]), np.isnan(context["ewma"]))
+
+
+def test_volatility_is_quoted_against_its_strongest_rival() -> None:
+    """Save that of one bar nothing else is known."""
+    losses = {"har": 0.4, "rolling_mean": 0.5, "ewma": 0.45, "long_run": 0.39}
+    question = VolatilityQuestion()
+    assert question.quoted(losses, 22) == "long_run"
+    assert question.quoted({**losses, "long_run": 0.6}, 253) == "har"
+    assert question.quoted({"own_bar": 0.9, "rolling_mean": 0.5, "long_run": 0.4}, 1) == "own_bar"
+
+
+@pytest.mark.parametrize("level", [1.0, 9.0])
+def test_long_run_is_right_where_variance_never_changes(level: float) -> None:
+    """For each symbol at its own level, as the truth would: nothing is left to be found beyond it."""
+    bars = generate(KnownTruth(volatility=0.005 * level), seed=3, sessions=3000).bars["KNOWN"]
+    context = VolatilityQuestion().context(bars)["long_run"]
+    assert context[-1] == pytest.approx((0.005 * level) ** 2, rel=0.05)
 
 
 def test_risk_persistence_is_the_share_of_what_followed() -> None:

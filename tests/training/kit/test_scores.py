@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from feature_mapper.typing import DateArray, FloatArray
 from training.kit.scores import (
+    BLOCK,
     DailySums,
     conformal_quantile,
     gain,
@@ -18,6 +19,7 @@ from training.kit.scores import (
     ranked_probability,
     skill,
     squared_error,
+    stretch,
     verdict,
 )
 
@@ -171,3 +173,12 @@ def test_same_seed_same_interval() -> None:
 def test_verdict(interval: tuple[float, float], said: str) -> None:
     """Only an interval that leaves zero out says something."""
     assert verdict(interval) == said
+
+
+def test_stretch_is_that_of_students_t() -> None:
+    """By the tables: 2.201 for 11 degrees of freedom at 2.5 %; of many blocks hardly anything, of few a lot."""
+    assert stretch(12 * BLOCK, 0.025) == pytest.approx(2.201 / 1.960 / math.sqrt(11 / 12), abs=1e-3)
+    assert stretch(1000 * BLOCK, 0.025) == pytest.approx(1, abs=2e-3)
+    lengths = [stretch(days, 0.0125) for days in (1, 126, 252, 720, 1500)]
+    assert lengths == sorted(lengths, reverse=True)
+    assert np.isfinite(lengths).all()

@@ -84,10 +84,14 @@ class Question(Protocol):
         ...
 
     def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:
-        """Return rival forecasts for the test rows, by name; the first is the naive one that skill is quoted against.
+        """Return rival forecasts for the test rows, by name; `quoted` says which of them skill is quoted against.
 
         ``scale`` is the forecast volatility of the test rows; ``tier`` counts the bars that the naive one may see.
         """
+        ...
+
+    def quoted(self, losses: Mapping[str, float], tier: int) -> str:
+        """Return the naive rival, given the mean loss of each on the scored rows, in the order of `baselines`."""
         ...
 
     def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:

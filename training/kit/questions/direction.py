@@ -1,5 +1,6 @@
 """Direction: calibrated probability against the base rate."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,10 @@ class DirectionQuestion:
     def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:  # noqa: ARG002  one signature for all questions
         """Repeat the share of up sessions in the training rows."""
         return {"base_rate": {"probability_up": np.full(len(test), train.y.mean())}}
+
+    def quoted(self, losses: Mapping[str, float], tier: int) -> str:  # noqa: ARG002  one signature for all questions
+        """Quote the base rate."""
+        return next(iter(losses))
 
     def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:
         """Return AUC, accuracy, Brier score and expected calibration error over ten equal-count bins."""

@@ -1,5 +1,6 @@
 """Return: point forecast against the training mean, and a conformal band."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -45,6 +46,10 @@ class ReturnQuestion:
             "training_mean": {"expected_return": np.full(len(test), train.y.mean())},
             "zero": {"expected_return": np.zeros(len(test))},
         }
+
+    def quoted(self, losses: Mapping[str, float], tier: int) -> str:  # noqa: ARG002  one signature for all questions
+        """Quote the training mean."""
+        return next(iter(losses))
 
     def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:
         """Return RMSE, MAE, rank correlation, and what the interval held and measured."""

@@ -1,5 +1,6 @@
 """Risk: class probabilities against what persistence gives."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -54,6 +55,10 @@ class RiskQuestion:
             "class_shares": {"probabilities": np.tile(shares, (len(test), 1))},
         }
         return rivals if tier >= TWO_YEARS else dict(reversed(rivals.items()))
+
+    def quoted(self, losses: Mapping[str, float], tier: int) -> str:  # noqa: ARG002  one signature for all questions
+        """Quote what comes first, however well the others did."""
+        return next(iter(losses))
 
     def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:
         """Return RPS, accuracies and the recall of each class."""

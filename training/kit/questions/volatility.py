@@ -1,5 +1,6 @@
-"""Volatility: forecast variance against the rolling mean, EWMA and HAR."""
+"""Volatility: forecast variance against the long-run mean, the rolling mean, EWMA and HAR."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -32,12 +33,16 @@ class VolatilityQuestion:
     metric: Final = "qlike_skill"
 
     def context(self, bars: Bars) -> dict[str, FloatArray]:
-        """Return the rolling mean and the EWMA of session variance, which see as much history as the symbol has."""
+        """Return means of session variance: rolling, EWMA, and of all sessions so far; and that of the bar alone.
+
+        They see as much history as the symbol has, whatever the tier.
+        """
         variance = session_variance(bars)
         decay = EWMA_DECAY ** np.arange(EWMA_WINDOW - 1, -1, -1)
         return {
             "rolling_mean": _weighted(variance, np.full(MONTH, 1 / MONTH)),
             "ewma": _weighted(variance, decay / decay.sum()),
+            "long_run": _so_far(variance),
             "own_bar": np.maximum(garman_klass_variance(bars), FLOOR),
         }
 
@@ -58,16 +63,24 @@ class VolatilityQuestion:
     def baselines(self, train: Rows, test: Rows, scale: FloatArray, tier: int) -> dict[str, Columns]:
         """Rival forecasts; each is made unbiased on the training rows, so that none loses by its level alone.
 
-        The strongest comes first: the autoregression, or of one bar its own range, which is all that a yardstick of one
-        bar has.
+        ``variance = level[t] * mean over the training rows of (y / level)``, where ``level[t]`` is what the name says
+        of the symbol's own sessions up to t. So ``long_run`` says that variance never changes, for each symbol at its
+        own level: where that is true, what estimates it from a few sessions can't beat it.
         """
         rivals: dict[str, Columns] = {}
         if tier > MONTH:
             rivals["har"] = {"volatility": scale}
-        for name in ("rolling_mean", "ewma") if tier > MONTH else ("own_bar", "rolling_mean"):
+        for name in (*(("rolling_mean", "ewma") if tier > MONTH else ("own_bar", "rolling_mean")), "long_run"):
             bias = np.mean(train.y / train.context[name])
             rivals[name] = {"volatility": np.sqrt(test.context[name] * bias)}
         return rivals
+
+    def quoted(self, losses: Mapping[str, float], tier: int) -> str:
+        """Quote the strongest rival: a skill against a weaker one is the rival's weakness, not the model's strength.
+
+        Of one bar its own range is quoted, which is all that a history of one bar has.
+        """
+        return min(losses, key=losses.__getitem__) if tier > MONTH else next(iter(losses))
 
     def figures(self, forecast: Columns, y: FloatArray) -> dict[str, float]:
         """Return QLIKE, errors and fit of the logs, the mean ratio (1 is unbiased) and the band's coverage."""
@@ -89,4 +102,15 @@ def _weighted(values: FloatArray, weights: FloatArray) -> FloatArray:
     rows = len(values) - len(weights)
     if rows > 0:
         result[len(weights) :] = np.maximum(np.sum(windows(values[1:], len(weights), rows) * weights, axis=-1), FLOOR)
+    return result
+
+
+def _so_far(values: FloatArray) -> FloatArray:
+    """Return the mean of all values up to each, floored; NaN before there are `EWMA_WINDOW` of them.
+
+    The first value has no session before it, and is NaN.
+    """
+    result = np.full(len(values), np.nan)
+    means = np.cumsum(values[1:]) / np.arange(1, len(values))
+    result[EWMA_WINDOW:] = np.maximum(means[EWMA_WINDOW - 1 :], FLOOR)
     return result
