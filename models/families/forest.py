@@ -22,6 +22,25 @@ if TYPE_CHECKING:
 SUFFIX: Final = "skops"
 LIBRARIES: Final = ("scikit-learn", "skops")
 
+PARAMETERS: Final = frozenset(
+    {
+        "estimator",
+        "bootstrap",
+        "ccp_alpha",
+        "criterion",
+        "max_depth",
+        "max_features",
+        "max_leaf_nodes",
+        "max_samples",
+        "min_impurity_decrease",
+        "min_samples_leaf",
+        "min_samples_split",
+        "min_weight_fraction_leaf",
+        "n_estimators",
+    }
+)
+"""What an experiment may set: all that decides the trees, but for class weights and seed, which the spec has."""
+
 # All that a forest needs beyond what skops trusts by itself. Anything else in an archive refuses it.
 _TRUSTED: Final = ("sklearn.tree._tree.Tree",)
 

@@ -15,6 +15,41 @@ if TYPE_CHECKING:
 SUFFIX: Final = "txt"
 LIBRARIES: Final = ("lightgbm",)
 
+PARAMETERS: Final = frozenset(
+    {
+        "rounds",
+        "bagging_fraction",
+        "bagging_freq",
+        "cegb_penalty_split",
+        "cegb_tradeoff",
+        "enable_bundle",
+        "extra_trees",
+        "feature_fraction",
+        "feature_fraction_bynode",
+        "is_unbalance",
+        "lambda_l1",
+        "lambda_l2",
+        "learning_rate",
+        "linear_lambda",
+        "linear_tree",
+        "max_bin",
+        "max_delta_step",
+        "max_depth",
+        "min_data_in_bin",
+        "min_data_in_leaf",
+        "min_gain_to_split",
+        "min_sum_hessian_in_leaf",
+        "neg_bagging_fraction",
+        "num_leaves",
+        "path_smooth",
+        "pos_bagging_fraction",
+        "scale_pos_weight",
+        "zero_as_missing",
+    }
+)
+"""What an experiment may set. LightGBM itself ignores a misspelt name, obeys aliases beside the name that they stand
+for, and has settings that read and write files."""
+
 _OBJECTIVE: Final[dict[Objective, str]] = {
     "regression": "regression",
     "binary": "binary",

@@ -50,7 +50,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     """Train, evaluate and check a tabular model; write nothing."""
     question = QUESTIONS[task_of(model).identity.name]
     family = tabular_family(spec.family)
-    splitter = PurgedWalkForward()
+    splitter = PurgedWalkForward.of(spec.splits)
     progress.total = len(spec.tiers) * (splitter.folds + 1) + 1
     tiers = [_tier(tier, question, spec, family, series, splitter, progress) for tier in spec.tiers]
     last = tiers[-1].panel
