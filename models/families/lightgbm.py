@@ -6,6 +6,7 @@ import numpy as np
 
 from models.families._lightgbm_row import RowPredictor
 from models.families.base import Objective, Parameters, TrainingRows
+from models.families.checkpoints import Checkpoints, fit_key
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -114,8 +115,15 @@ class LightGBMTrees:
         return np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
 
 
-def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> LightGBMTrees:
-    """Fit a booster; ``parameters`` are LightGBM's, ``rounds`` is the number of iterations."""
+def fit(rows: TrainingRows, parameters: Parameters, seed: int, checkpoints: Checkpoints | None = None) -> LightGBMTrees:
+    """Fit a booster; ``parameters`` are LightGBM's, ``rounds`` is the number of iterations.
+
+    With ``checkpoints``, a fit of more rounds than lie between two of them is made in blocks that begin where the text
+    of the block before ends; a killed fit goes on from the last whole block and ends with the same bytes. Where rows or
+    features are sampled, each block draws with a seed of its own, as LightGBM can't take its generators up again: the
+    trees are then as good as those of a fit without checkpoints, and others. Where nothing is sampled, they predict
+    the same.
+    """
     import lightgbm as lgb
 
     settings: dict[str, Any] = dict(parameters)  # Any: LightGBM types its parameters so
@@ -123,8 +131,31 @@ def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> LightGBMTrees:
     settings |= _ALWAYS | {"objective": _OBJECTIVE[rows.objective], "seed": seed}
     if rows.objective == "multiclass":
         settings["num_class"] = int(rows.y.max()) + 1
-    data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params={"verbosity": -1}, free_raw_data=True)
-    return LightGBMTrees(lgb.train(settings, data, num_boost_round=rounds), serving=False)
+    whole = checkpoints is None or rounds <= checkpoints.every
+    data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params={"verbosity": -1}, free_raw_data=whole)
+    if checkpoints is None or whole:
+        return LightGBMTrees(lgb.train(settings, data, num_boost_round=rounds), serving=False)
+    key = fit_key(rows, parameters, seed, LIBRARIES)
+    found = checkpoints.newest(key, rounds)
+    done, text = (0, None) if found is None else (found.done, found.weights.decode())
+    while True:
+        block = min(checkpoints.every, rounds - done)
+        before = None if text is None else lgb.Booster(model_str=text)
+        drawn = settings if done == 0 else settings | _seeds(seed, done)
+        booster = lgb.train(drawn, data, num_boost_round=block, init_model=before)
+        done += block
+        if done == rounds:
+            checkpoints.clear()
+            return LightGBMTrees(booster, serving=False)
+        text = str(booster.model_to_string())
+        checkpoints.save(key, done, text.encode())
+
+
+def _seeds(seed: int, done: int) -> dict[str, int]:
+    """Return what a block that begins after ``done`` iterations draws rows, features and thresholds with."""
+    names = ("bagging_seed", "feature_fraction_seed", "extra_seed")
+    drawn = np.random.SeedSequence((seed, done)).generate_state(len(names))
+    return {name: int(one % 2**31) for name, one in zip(names, drawn, strict=True)}
 
 
 def load(weights: bytes) -> LightGBMTrees:

@@ -23,7 +23,7 @@ from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
 from training.kit.config import WHOLE, ConfigError, Configuration, Dimension, Experiment
 from training.kit.discover import spec_of
-from training.kit.spec import SpecError, Splits
+from training.kit.spec import ModelSpec, SpecError, Splits
 from training.kit.yaml_reader import YamlRefused, read_file, read_text
 
 MAX_FILES: Final = 16
@@ -68,7 +68,7 @@ def resolve(model: str, path: Path | None = None, overrides: Sequence[str] = ())
 
 
 def restore(model: str, stored: JsonObject) -> Experiment:
-    """Return the experiment whose configuration an artifact keeps; raises `ConfigError` if it can't be used any more."""
+    """Return the experiment whose configuration an artifact keeps; raises `ConfigError` if it is of no use any more."""
     origin = f"stored configuration of {model}"
     return _experiment(model, Configuration.of(spec_of(model)), [_layer(stored, origin)], NO_LINEAGE)
 
@@ -143,6 +143,7 @@ def _experiment(model: str, below: Configuration, layers: Sequence[Layer], linea
         spec = config.spec()
     except SpecError as error:
         raise ConfigError(f"{merging.names()}: {error}") from error
+    merging.check_features(spec)
     return Experiment(model, config, spec, lineage)
 
 
@@ -168,17 +169,16 @@ class _Merging:
         if layer.whole:
             self._tree = {}
         elif "family" in layer.tree and layer.tree["family"] != self._tree.get("family"):
-            self._tree |= {"parameters": {}, "options": {}}
             tuning = self._tree.get("tuning")
-            if isinstance(tuning, dict):
-                self._tree["tuning"] = tuning | {"space": {}}
+            searched = {**tuning, "space": {}} if isinstance(tuning, dict) else tuning
+            self._tree = {**self._tree, "parameters": {}, "options": {}, "tuning": searched}
         self._tree = self._merged(self._tree, layer.tree, Configuration, (), layer.origin)
 
     def _merged(self, below: JsonObject, above: JsonObject, kind: object, place: Place, origin: str) -> JsonObject:
         fields = _fields(kind)
         result = dict(below)
         for key, value in above.items():
-            where = (*place, key)
+            where: Place = (*place, key)
             if fields is not None and key not in fields:
                 _unknown(origin, where, fields)
             if value is None and place in _FREE:
@@ -228,8 +228,7 @@ class _Merging:
         try:
             return msgspec.convert(value, kind)
         except SpecError as error:
-            where = ("splits",)
-            raise ConfigError(f"{self._origin(where)}: {error}") from error
+            raise ConfigError(f"{self._origin(('splits',))}: {error}") from error
         except msgspec.ValidationError as error:
             cause, _, path = str(error).partition(" - at `$")
             where = (*place, *_steps(path.rstrip("`")))
@@ -262,41 +261,50 @@ class _Merging:
         known = sorted({feature.family for feature in CATALOGUE})
         for number, name in enumerate(config.families or ()):
             if name not in known:
-                where = ("families", str(number))
-                _fail(self._origin(where), where, f"a family of features ({', '.join(known)})", name, _nearest(name, known))
+                expected = f"a family of features ({', '.join(known)})"
+                self._deny(("families", str(number)), expected, name, _nearest(name, known))
         for name in config.tuning.space:
             if not name.startswith(("parameters.", "options.")) and name not in SEARCHED:
-                where = ("tuning", "space", name)
                 hint = f"the loss has to stay comparable; search parameters.*, options.*, {', '.join(SEARCHED)}"
-                _fail(self._origin(where), where, "a place that a search may change", name, hint)
+                self._deny(("tuning", "space", name), "a place that a search may change", name, hint)
         if self._options is None:
             self._tabular(config)
         elif config.family != self._below.family:
-            where = ("family",)
-            _fail(self._origin(where), where, f"{self._below.family}, as the task has it", config.family, "leave it out")
+            expected = f"{self._below.family}, as the task has it"
+            self._deny(("family",), expected, config.family, "leave it out")
         if self._task == "forecast" and config.splits != Splits():
-            where = ("splits",)
             hint = "set options.step, options.teaching and options.least"
-            _fail(self._origin(where), where, "the default, as forecasts roll their origins", "others", hint)
+            self._deny(("splits",), "the default, as forecasts roll their origins", "others", hint)
+
+    def check_features(self, spec: ModelSpec) -> None:
+        """Refuse a tier that has nothing to learn from."""
+        if self._options is None and (bare := [tier for tier in spec.tiers if not spec.features_of(tier)]):
+            expected = f"features that {bare[0]} bars of history fill"
+            self._deny(("families",), expected, list(spec.families or ()), "add a family, such as candle")
 
     def _tabular(self, config: Configuration) -> None:
         try:
             family = tabular_family(config.family)
         except FamilyError as error:
             raise ConfigError(f"{self._origin(('family',))}: family: {error}") from error
-        if config.options:
-            where = ("options", next(iter(config.options)))
-            _fail(self._origin(where), where, "no options: the trainer has none", where[-1], "did you mean parameters?")
+        for name in config.options:
+            hint = "did you mean parameters?"
+            self._deny(("options", name), "no options: the trainer has none", name, hint)
         known: frozenset[str] | None = getattr(family, "PARAMETERS", None)
+        if known is None:
+            return
         for name in config.parameters:
-            where = ("parameters", name)
-            if known is not None and name not in known and where in self._origins:
-                _unknown(self._origins[where], where, known)
+            place: Place = ("parameters", name)
+            if name not in known and place in self._origins:  # spec.py may know better
+                _unknown(self._origins[place], place, known)
         for name in config.tuning.space:
             first, _, rest = name.partition(".")
-            where = ("tuning", "space", name)
-            if first == "parameters" and known is not None and rest not in known:
-                _unknown(self._origin(where), (*where[:2], "parameters", rest), known)
+            if first == "parameters" and rest not in known:
+                place = ("tuning", "space", "parameters", rest)
+                _unknown(self._origin(("tuning", "space", name)), place, known)
+
+    def _deny(self, place: Place, expected: str, found: Json, remedy: str) -> NoReturn:
+        _fail(self._origin(place), place, expected, found, remedy)
 
 
 def _options_of(task: str) -> type | None:
@@ -317,11 +325,7 @@ def _options_of(task: str) -> type | None:
 def _fields(kind: object) -> dict[str, object] | None:
     """Return the fields of a struct or dataclass with their types; None if it is neither."""
     if isinstance(kind, type) and (issubclass(kind, msgspec.Struct) or dataclasses.is_dataclass(kind)):
-        hints = get_type_hints(kind, include_extras=True)
-        names = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else (
-            kind.__struct_fields__  # type: ignore[attr-defined]  # it is a struct, as asked above
-        )
-        return {name: hints[name] for name in names}
+        return get_type_hints(kind, include_extras=True)
     return None
 
 

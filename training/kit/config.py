@@ -20,7 +20,7 @@ from feature_mapper.errors import BarcastError
 from models import strict_json
 from models.manifest import NO_LINEAGE, Lineage
 from models.typing import Json, JsonObject
-from training.kit.spec import LEVEL, USUAL_TIERS, ModelSpec, Splits
+from training.kit.spec import LEVEL, SEED, USUAL_TIERS, ModelSpec, Splits
 
 Value = int | float | str | bool
 """Of an estimator's parameter."""
@@ -152,7 +152,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     parameters: dict[str, Value] = {}
     features: Literal["all", "relative"] = "all"
     tiers: tuple[int, ...] = USUAL_TIERS
-    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = ModelSpec.__dataclass_fields__["seed"].default
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = SEED
     class_weight: Literal["balanced"] | None = None
     keep: Literal["all", "used"] | Annotated[int, msgspec.Meta(ge=1)] = "all"
     families: tuple[str, ...] | None = None

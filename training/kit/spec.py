@@ -15,6 +15,9 @@ USUAL_TIERS: Final = TIERS[:-1]
 LEVEL: Final = 0.9
 """Default share of outcomes that an interval is to hold."""
 
+SEED: Final = 20130301
+"""Default seed of everything."""
+
 
 class SpecError(BarcastError):
     """A model folder declares something that cannot be trained."""
@@ -27,7 +30,7 @@ class Splits:
     Attributes
     ----------
     folds : int
-        Test blocks of equal numbers of days. At least 2: the first teaches heads and is not scored.
+        Test blocks of equal numbers of days. A model needs 2: the first teaches heads and is not scored.
     warm_up : float
         Share of the days that come before the first test block, inside (0, 1).
     embargo : int
@@ -42,9 +45,9 @@ class Splits:
 
     def __post_init__(self) -> None:
         """Refuse what would test nothing, or train on nothing."""
-        if self.folds < 2 or not 0 < self.warm_up < 1 or self.embargo < 0:
+        if self.folds < 1 or not 0 < self.warm_up < 1 or self.embargo < 0:
             found = f"{self.folds} folds, warm_up {self.warm_up}, embargo {self.embargo}"
-            message = f"expected 2 folds or more, a warm_up between 0 and 1 and an embargo from 0 on, found {found}"
+            message = f"expected folds, a warm_up between 0 and 1 and an embargo from 0 on, found {found}"
             raise SpecError(f"{message}; correct the splits")
 
 
@@ -88,7 +91,7 @@ class ModelSpec:
     parameters: Parameters = field(default_factory=dict)
     features: Literal["all", "relative"] = "all"
     tiers: tuple[int, ...] = USUAL_TIERS
-    seed: int = 20130301
+    seed: int = SEED
     class_weight: Literal["balanced"] | None = None
     keep: Literal["all", "used"] | int = "all"
     families: tuple[str, ...] | None = None
@@ -100,6 +103,11 @@ class ModelSpec:
         """Refuse what cannot work, before hours are spent on it."""
         if self.tiers[:1] != (1,) or list(self.tiers) != sorted(set(self.tiers)) or set(self.tiers) - set(TIERS):
             message = f"expected ascending tiers out of {TIERS} that begin with 1, found {self.tiers}; correct them"
+            raise SpecError(message)
+        if self.splits.folds < 2:
+            message = (
+                f"expected 2 folds or more, found {self.splits.folds}: the first is not scored; correct the splits"
+            )
             raise SpecError(message)
         if not 0 < self.level < 1:
             message = f"expected a level between 0 and 1, found {self.level}; correct it"

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from feature_mapper.typing import BoolArray, DateArray, IntArray
-from training.kit.spec import Splits, SpecError
+from training.kit.spec import SpecError, Splits
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays

@@ -118,7 +118,7 @@ class _Builder:
         return self._scalar(event)
 
     def _until(self, end: type) -> "Iterator[Event]":
-        """Yield events up to the end of a list or mapping. `_value` takes what lies inside them from the same stream."""
+        """Yield events up to the end of a list or mapping; `_value` takes what lies inside from the same stream."""
         for event in self._events:
             if isinstance(event, end):
                 return
