@@ -11,7 +11,7 @@ import msgspec
 from models.store import ArtifactStore
 from models.typing import JsonObject
 from training.kit.compose import resolve
-from training.kit.config import series_of
+from training.kit.config import plain, series_of
 from training.kit.cv import cross_validate
 from training.kit.cv import evaluate as evaluate_version
 from training.kit.progress import Progress
@@ -115,8 +115,8 @@ def tune(
         "holdout": {
             "first": tuned.first,
             "last": tuned.last,
-            "found": msgspec.to_builtins(tuned.found),
-            "default": msgspec.to_builtins(tuned.default),
+            "found": tuned.found,
+            "default": tuned.default,
             "looks": tuned.looks,
         },
         "config": tuned.best.config.as_json(),
@@ -137,4 +137,4 @@ def tune(
         served = promote and verdict.promoted
         told |= {"version": manifest.version, "promoted": served, "reason": verdict.reason}
         say(f"{model} {manifest.version}: {'promoted' if served else 'kept as candidate'} ({verdict.reason})")
-    return told  # type: ignore[return-value]  # a JSON object, built field by field
+    return plain(told)

@@ -168,7 +168,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def of(cls, spec: ModelSpec) -> "Configuration":
         """Return what a folder declares, with the kit's choice of everything else."""
         shared = {name: getattr(spec, name) for name in SHARED}
-        return cls(**shared | {"parameters": dict(spec.parameters), "options": _plain(spec.options)})
+        return cls(**shared | {"parameters": dict(spec.parameters), "options": plain(spec.options)})
 
     def spec(self) -> ModelSpec:
         """Return what trainers read; raises `SpecError` for what can't be trained."""
@@ -176,7 +176,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     def as_json(self) -> JsonObject:
         """Return the whole configuration; as a file, it resolves to this very configuration."""
-        return {WHOLE: None, **_plain(self)}
+        return {WHOLE: None, **plain(self)}
 
 
 SHARED = tuple(ModelSpec.__dataclass_fields__)
@@ -215,5 +215,6 @@ def series_of(config: Configuration, processed: Path) -> Mapping[str, Bars]:
     return {name: store.bars(name, until) for name in names}
 
 
-def _plain(value: object) -> JsonObject:
+def plain(value: object) -> JsonObject:
+    """Return a struct or mapping as JSON holds it: objects, lists and scalars, all numbers finite."""
     return cast("JsonObject", msgspec.json.decode(strict_json.encode(value)))

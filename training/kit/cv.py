@@ -18,7 +18,7 @@ from models.manifest import Score
 from models.store import ArtifactStore
 from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
-from training.kit.config import Experiment
+from training.kit.config import Experiment, plain
 from training.kit.evaluation import by_symbol, by_year, losses
 from training.kit.losses import LOSSES_NAME, Losses, LossesInvalid, TierLosses
 from training.kit.panel import build
@@ -69,8 +69,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_json(self) -> JsonObject:
         """Return it as JSON."""
-        plain: JsonObject = msgspec.to_builtins(self)
-        return plain
+        return plain(self)
 
     def table(self) -> str:
         """Return it for a terminal."""
@@ -198,8 +197,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_json(self) -> JsonObject:
         """Return it as JSON."""
-        plain: JsonObject = msgspec.to_builtins(self)
-        return plain
+        return plain(self)
 
     def table(self) -> str:
         """Return it for a terminal."""

@@ -109,7 +109,7 @@ def test_null_takes_an_inherited_parameter_away(tmp_path: Path) -> None:
     experiment = resolve(MODEL, _file(tmp_path, "parameters: {bagging_fraction: null, bagging_freq: ~}"))
     gone = {"bagging_fraction", "bagging_freq"}
     assert set(experiment.spec.parameters) == set(spec_of(MODEL).parameters) - gone
-    assert restore(MODEL, experiment.config.as_json()) .config == experiment.config
+    assert restore(MODEL, experiment.config.as_json()).config == experiment.config
 
 
 def test_another_family_inherits_no_parameters(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""Experiments train: a YAML file alone is one, and its artifact says how to have it again."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from data.bar_store import sample_store
+from data.errors import DataError
+from models.served import load_model, prove
+from models.store import ArtifactStore
+from tests.training.kit.support import markets
+from training.kit import main as command
+from training.kit.compose import resolve, restore
+from training.kit.config import series_of
+from training.kit.ritual import run
+
+MODEL = "lightgbm_direction"
+SMALL = """
+# Trains in a second, and is no worse than others for it.
+parameters: {rounds: 30, min_data_in_leaf: 40}
+tiers: [1, 22]
+splits: {folds: 2, embargo: 3}
+keep: 4
+symbols: [IBM, MSFT]
+source: {until: 2003-12-31}
+"""
+SCRIPT = str(Path(command.__file__).parents[1] / MODEL / "train.py")
+
+
+def test_a_new_experiment_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`train.py --config` trains by it; the artifact keeps configuration and lineage, and trains again from them."""
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    places = ["--artifacts", str(tmp_path / "store"), "--data", str(tmp_path / "none"), "--candidate"]
+    arguments = ["--config", str(path), "parameters.num_leaves=5", *places, "--checkpoints", str(tmp_path / "kept")]
+    assert command.main(SCRIPT, arguments) == 0, capsys.readouterr().err
+    store = ArtifactStore(tmp_path / "store")
+    manifest = store.load(MODEL, "v000001", load_model, prove).manifest
+    assert manifest.lineage.experiment == "small.yaml + command line"
+    assert {(tier.tier, tier.parameters["rounds"], tier.parameters["num_leaves"]) for tier in manifest.tiers} == {
+        (1, 30, 5),
+        (22, 30, 5),
+    }
+    assert manifest.symbols == ("IBM", "MSFT")
+    assert str(manifest.last_date) <= "2003-12-31"
+    assert not (tmp_path / "kept" / MODEL / "tier_022").exists()
+
+    again = restore(MODEL, manifest.config)
+    assert again.config.as_json() == manifest.config
+    stored = tmp_path / "stored.json"
+    stored.write_bytes(msgspec.json.encode(manifest.config))
+    arguments = ["--config", str(stored), *places[:-1], "--checkpoints", str(tmp_path / "kept")]
+    assert command.main(SCRIPT, arguments) == 0, capsys.readouterr().err
+    assert store.current(MODEL) == "v000002"
+    files = [dict(store.read(MODEL, version).files) for version in ("v000001", "v000002")]
+    for one in files:
+        del one["card.md"]  # it tells the verdict against what was there before
+    assert files[0] == files[1]
+
+
+def test_a_mistake_is_one_line_and_no_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Said before any series is read."""
+    code = command.main(SCRIPT, ["parameters.num_leavs=5", "--artifacts", str(tmp_path / "store")])
+    assert code == 1
+    said = capsys.readouterr()
+    assert said.err == (
+        f"{MODEL}: override 'parameters.num_leavs=5': parameters.num_leavs: expected a key of parameters, "
+        "found 'num_leavs'; did you mean num_leaves?\n"
+    )
+    assert said.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_file_that_says_the_default_trains_the_default(tmp_path: Path) -> None:
+    """Every byte of every file but the clock's; the artifacts differ in the lineage alone."""
+    path = tmp_path / "same.yaml"
+    declared = resolve(MODEL)
+    path.write_bytes(msgspec.json.encode({**declared.config.as_json(), "base": "below.yaml"}))
+    (tmp_path / "below.yaml").write_text("parameters: {rounds: 99, num_leaves: 3}\nkeep: all\nseed: 1\n")
+    same = resolve(MODEL, path)
+    assert same.config == declared.config
+    series, stores = markets(900), [ArtifactStore(tmp_path / name) for name in ("one", "two")]
+    manifests = [
+        run(MODEL, one.spec, series, store, config=one.config.as_json(), lineage=one.lineage)
+        for one, store in zip((declared, same), stores, strict=True)
+    ]
+    assert stores[0].read(MODEL, "v000001").files == stores[1].read(MODEL, "v000001").files
+    plain = [msgspec.to_builtins(manifest) for manifest in manifests]
+    assert {key for key in plain[0] if plain[0][key] != plain[1][key]} <= {"created", "lineage"}
+
+
+def test_series_are_those_that_a_configuration_asks_for(tmp_path: Path) -> None:
+    """Symbols, last day and folder; a symbol that is not there is an error, not a smaller training."""
+    config = resolve(MODEL, None, ["symbols=[MSFT]", "source.until=2005-06-30"]).config
+    series = series_of(config, tmp_path)
+    assert list(series) == ["MSFT"]
+    date = series["MSFT"].date
+    assert date is not None
+    assert date[-1] == np.datetime64("2005-06-30")
+    assert set(series_of(resolve(MODEL).config, tmp_path)) == {info.symbol for info in sample_store(tmp_path).symbols()}
+    with pytest.raises(DataError, match="NOSUCH"):
+        series_of(resolve(MODEL, None, ["symbols=[NOSUCH]"]).config, tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    rows = b"Date,Open,High,Low,Close,Volume\n2005-01-03,1,2,1,2,5\n2005-01-04,2,3,1,2,5\n"
+    sample_store(elsewhere).import_csv(rows, "OWN")
+    named = resolve(MODEL, None, [f"source.folder={elsewhere}", "symbols=[OWN]"]).config
+    assert len(series_of(named, tmp_path)["OWN"]) == 2
