@@ -178,7 +178,7 @@ def test_a_record_that_was_edited_counts_as_damage(tmp_path: Path) -> None:
 
 
 def test_another_fit_goes_its_own_way(tmp_path: Path) -> None:
-    """Other rows, weights, parameters, objective or seed have another key; what a killed fit left is removed at the end."""
+    """Other rows, weights, settings or seeds have another key; what a killed fit left is removed at the end."""
     base = rows("regression", weighed=True)
     keys = {
         fit_key(base, PLAIN, 5, lightgbm.LIBRARIES),

@@ -1,4 +1,4 @@
-"""Configurations: layers compose by one law, what is stored says it all again, and every mistake is told at its place."""
+"""Configurations: layers compose by one law, what is stored says it all, and a mistake is told at its place."""
 
 import json
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def test_stored_it_resolves_to_itself(model: str, tmp_path: Path) -> None:
     )
 )
 def test_overrides_are_values_at_places(values: Mapping[str, object]) -> None:
-    """On the command line and from code they give one configuration, which keeps all other values and its stored form."""
+    """On the command line and from code they give one configuration, which keeps every other value."""
     experiment = resolve(MODEL, None, [f"{place}={json.dumps(value)}" for place, value in values.items()])
     assert vary(resolve(MODEL), values, "test").config == experiment.config  # type: ignore[arg-type]  # drawn as JSON
     assert restore(MODEL, experiment.config.as_json()).config == experiment.config
@@ -137,7 +137,7 @@ def test_a_file_that_begins_with_nothing(tmp_path: Path) -> None:
 
 MISTAKES = [
     ("parametrs: {rounds: 3}", "x.yaml: parametrs: expected a known key, found 'parametrs'; did you mean parameters?"),
-    ("parameters: {num_leavs: 3}", "parameters.num_leavs: expected a key of parameters, found 'num_leavs'; did you mean num_leaves?"),
+    ("parameters: {num_leavs: 3}", "expected a key of parameters, found 'num_leavs'; did you mean num_leaves?"),
     ("parameters: {n_jobs: 3}", "parameters.n_jobs: expected a key of parameters"),
     ("parameters: {output_model: x}", "parameters.output_model: expected a key of parameters"),
     ("parameters: {num_leaves: [3]}", "parameters.num_leaves: expected bool | int | float | str, found [3]"),
@@ -220,7 +220,7 @@ def test_trainers_with_options_of_their_own(tmp_path: Path) -> None:
     options = resolve("hmm_regime", _file(tmp_path, "options: {states: 2}")).spec.options
     assert options == {"states": 2, "starts": 4, "covariance": "full"}
     for model, text, said in (
-        ("hmm_regime", "options: {stats: 2}", "options.stats: expected a key of options, found 'stats'; did you mean states?"),
+        ("hmm_regime", "options: {stats: 2}", "expected a key of options, found 'stats'; did you mean states?"),
         ("hmm_regime", "options: {covariance: ful}", "options.covariance: "),
         ("hmm_regime", "family: lightgbm", "family: expected hmm, as the task has it"),
         ("prophet_forecast", "options: {priors: [a]}", "options.priors.0: expected float"),

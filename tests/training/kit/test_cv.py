@@ -54,7 +54,7 @@ def test_its_losses_are_those_of_a_training(tmp_path: Path) -> None:
         assert isinstance(evaluated.years, dict)
         assert isinstance(evaluated.symbols, dict)
         assert set(evaluated.symbols) == set(SERIES)
-        assert sum(part["n"] for part in evaluated.years.values()) == evaluated.n  # type: ignore[call-overload,index]  # an object, as the module says
+        assert sum(part["n"] for part in evaluated.years.values()) == evaluated.n
     assert f"{MODEL} {manifest.version}" in told.table()
     assert msgspec.json.decode(msgspec.json.encode(told.as_json())) == told.as_json()
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from feature_mapper.bars import Bars
 from models.store import ArtifactStore
 from models.store.lock import locked
+from models.typing import Json
 from tests.training.kit.searching import MODEL, SERIES, STUDY, searched
 from tests.training.kit.support import after, markets, rewritten
 from training.kit import commands, holdout, tuning
@@ -120,11 +121,11 @@ def test_the_first_trial_is_where_it_starts_from(whole: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_study_goes_on_as_if_it_had_not_been(whole: Path, tmp_path: Path) -> None:
-    """SIGKILL after some trials; the next process finishes with the trials of an uninterrupted one, in the same order."""
+    """SIGKILL after some trials; the next process ends with the trials of an uninterrupted one, in their order."""
     command = [sys.executable, "-m", "tests.training.kit.searching", str(tmp_path), "8"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [line for line in itertools.islice(process.stdout, 4)]
+        lines = list(itertools.islice(process.stdout, 4))
         process.kill()
     assert len(lines) == 4
     with tuning._quiet(), tuning._opened(tmp_path / MODEL / f"{STUDY}.db", STUDY) as study:
@@ -231,7 +232,8 @@ def test_a_dimension_knows_what_it_holds(low: int, width: int, value: int, step:
     dimension = Dimension(low=low, high=low + width, step=step)
     assert dimension.holds(value) == (value in range(low, low + width + 1, step or 1))
     assert not dimension.holds(value + 0.5)
-    assert not dimension.holds(True)
+    yes: Json = True
+    assert not dimension.holds(yes)
 
 
 def test_optuna_keeps_quiet(
@@ -249,7 +251,7 @@ def test_optuna_keeps_quiet(
 
 
 def test_the_best_becomes_a_candidate_and_the_gate_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trained on all days, with study, trial and parent in its lineage; the second is the same and stays a candidate."""
+    """Trained on all days, with study, trial and parent in its lineage; a second of the same stays a candidate."""
     overrides = [
         *("splits.folds=2", "tiers=[1,22]", "families=[candle,range_volatility]", "keep=4", "parameters.rounds=12"),
         *("tuning.space.parameters.num_leaves={low: 2, high: 8}", "tuning.max_trials=2"),
@@ -275,7 +277,7 @@ def test_the_best_becomes_a_candidate_and_the_gate_decides(tmp_path: Path, monke
 @pytest.mark.slow
 def test_other_trainers_are_searched_by_their_own_walk(tmp_path: Path) -> None:
     """A regime model by its number of states."""
-    one = resolve("hmm_regime", None, ["options.starts=1", "tiers=[1,22]", "splits.folds=2"])
+    one = resolve("hmm_regime", None, ["options.starts=1", "options.states=2", "tiers=[1,22]", "splits.folds=2"])
     one = vary(one, {"tuning.space.options.states": {"choices": [2]}, "tuning.max_trials": 1}, "test")
     found = tune(one, markets(500, symbols=1), tmp_path, "states", say=lambda _: None)
     assert (found.trials, found.failed) == (1, 0)
