@@ -77,7 +77,7 @@ def test_without_sampling_checkpoints_change_no_prediction(objective: Objective,
 
 
 def test_with_sampling_the_trees_are_others_and_as_good(tmp_path: Path) -> None:
-    """On fresh rows of the same law, within a twentieth of the error; and each block draws anew."""
+    """On fresh rows of the same law, within a twentieth of the error."""
     test = rows("regression", n=4000, seed=77)
     errors = []
     for to in (None, Checkpoints(tmp_path / "x")):
@@ -85,7 +85,26 @@ def test_with_sampling_the_trees_are_others_and_as_good(tmp_path: Path) -> None:
         errors.append(float(np.mean(np.square(fitted.predict(test.x) - test.y))))
     assert errors[0] != errors[1]
     assert errors[1] == pytest.approx(errors[0], rel=0.05)
-    assert lightgbm._seeds(5, 20) != lightgbm._seeds(5, 40) != lightgbm._seeds(6, 40)
+
+
+def test_each_block_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first with the fit's own seed, later ones with seeds that no other has: no sample comes a second time."""
+    import lightgbm as library
+
+    drawn: list[tuple[object, ...]] = []
+    original = library.train
+    names = ("seed", "bagging_seed", "feature_fraction_seed", "extra_seed")
+
+    def watched(settings: dict[str, object], *rest: object, **named: object) -> library.Booster:
+        drawn.append(tuple(settings.get(name) for name in names))
+        return original(settings, *rest, **named)  # type: ignore[arg-type]  # what it was given
+
+    monkeypatch.setattr(library, "train", watched)
+    for seed in (5, 6):
+        lightgbm.fit(rows("regression"), PARAMETERS["lightgbm"], seed, Checkpoints(tmp_path / "x"))
+    assert drawn[0] == (5, None, None, None)
+    later = [one for seeds in drawn for one in seeds[1:] if one is not None]
+    assert len(later) == len(set(later)) == 2 * 3 * 3
 
 
 @pytest.mark.parametrize("objective", ["regression", "multiclass"])

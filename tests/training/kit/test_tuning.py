@@ -25,9 +25,12 @@ from training.kit import commands, holdout, tuning
 from training.kit.compose import resolve, vary
 from training.kit.config import ConfigError, Dimension, Experiment
 from training.kit.cv import cross_validate
-from training.kit.holdout import LEAST_DAYS, Objective, cut
+from training.kit.holdout import LEAST_DAYS, Objective, _WithHoldout, cut
+from training.kit.panel import build
 from training.kit.progress import Progress
+from training.kit.questions.registry import QUESTIONS
 from training.kit.spec import SpecError
+from training.kit.splits import PurgedWalkForward
 from training.kit.tuning import TuningError, tune
 
 ROOT = Path(__file__).parents[3]
@@ -109,6 +112,25 @@ def test_the_look_at_the_holdout_is_a_fold_of_its_own(tmp_path: Path) -> None:
     assert len(lines) == 3
 
 
+def test_folds_before_the_holdout_are_those_of_the_search() -> None:
+    """The same rows, numbers and days as without it; then one fold more, which trains on labels that ended before."""
+    one = searched(1)
+    parts, splits = cut(SERIES, one), PurgedWalkForward(3, 0.4, 7)
+    question = QUESTIONS["risk"]  # its labels span a week
+    features = one.spec.features_of(22)
+    rows, known = build(SERIES, question, features, 22).rows, build(parts.known, question, features, 22).rows
+    *folds, last = _WithHoldout(3, 0.4, 7, parts.first).split(rows.date, rows.label_end)
+    for found, expected in zip(folds, splits.split(known.date, known.label_end), strict=True):
+        assert (found.number, found.first, found.last) == (expected.number, expected.first, expected.last)
+        for at, counterpart in ((found.train, expected.train), (found.test, expected.test)):
+            assert np.array_equal(rows.date[at], known.date[counterpart])
+            assert np.array_equal(rows.symbol[at], known.symbol[counterpart])
+    days = np.unique(rows.date)
+    gap = np.searchsorted(days, parts.first) - np.searchsorted(days, rows.label_end[last.train].max())
+    assert (last.number, gap) == (3, 7 + 1)
+    assert np.array_equal(last.test, np.flatnonzero(rows.date >= parts.first))
+
+
 def test_the_first_trial_is_where_it_starts_from(whole: Path) -> None:
     """So the search begins with a figure to beat; one outside of the space begins anywhere."""
     first, value = trials(whole)[0]
@@ -117,6 +139,16 @@ def test_the_first_trial_is_where_it_starts_from(whole: Path) -> None:
     assert value == Objective(one, cut(SERIES, one))(one)
     outside = vary(one, {"parameters.num_leaves": 30}, "test")
     assert tuning._start(outside, tuning.space_of(outside)) is None
+
+
+def test_trials_differ_and_follow_the_seed_of_the_study(whole: Path, tmp_path: Path) -> None:
+    """The same seed gives the same, as the tests above use; another gives others, from the second on."""
+    mine = trials(whole)
+    assert len({str(params) for params, _ in mine}) == len(mine) == 8
+    tune(searched(3, **{"tuning.seed": 5}), SERIES, tmp_path, STUDY, say=lambda _: None)
+    others = trials(tmp_path)
+    assert others[0] == mine[0]
+    assert all(one != other for one, other in zip(others[1:], mine[1:3], strict=True))
 
 
 @pytest.mark.slow
