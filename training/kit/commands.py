@@ -4,6 +4,7 @@ Files and overrides are as `training.kit.compose.resolve` takes them.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -14,11 +15,64 @@ from training.kit.compose import resolve
 from training.kit.config import plain, series_of
 from training.kit.cv import cross_validate
 from training.kit.cv import evaluate as evaluate_version
+from training.kit.fleet import Fleet, Result, script_arguments, stopping
 from training.kit.progress import Progress
 from training.kit.promotion import settle
 from training.kit.ritual import run
 from training.kit.tracking import record, tracker
 from training.kit.tuning import tune as search
+
+
+def train(
+    model: str,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    artifacts: Path,
+    data: Path,
+    symbols: Sequence[str] = (),
+    candidate: bool = False,
+    checkpoints: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> Result:
+    """Train one model by a configuration in a process of its own, as ``train.py`` does it.
+
+    Parameters
+    ----------
+    model : str
+        Name of a model folder.
+    config : Path or None
+        YAML file; None: what the folder declares.
+    overrides : sequence of str
+        ``key=value``.
+    artifacts, data : Path
+        Where to publish, and where imported series are.
+    symbols : sequence of str
+        Stored symbols to train on, instead of those of the configuration.
+    candidate : bool
+        Whether it is only published.
+    checkpoints : Path or None
+        As in `training.kit.ritual.run`.
+    say : callable
+        Takes each line that the training prints.
+
+    Raises
+    ------
+    ConfigError, SpecError
+        The configuration can't be used; nothing was started.
+    KeyboardInterrupt
+        By Ctrl-C or SIGTERM, once the training has ended.
+
+    """
+    resolve(model, config, overrides)
+    arguments = [*overrides, *script_arguments(artifacts, data, symbols, candidate=candidate)]
+    if config is not None:
+        arguments += ["--config", str(config.resolve())]  # the script runs in another folder
+    if checkpoints is not None:
+        arguments += ["--checkpoints", str(checkpoints.resolve())]
+    fleet = Fleet(arguments, say=say)
+    with ThreadPoolExecutor(1) as pool, stopping(fleet):
+        return pool.submit(fleet.train, model).result()
 
 
 def cv(

@@ -263,6 +263,9 @@ class _Merging:
             if name not in known:
                 expected = f"a family of features ({', '.join(known)})"
                 self._deny(("families", str(number)), expected, name, _nearest(name, known))
+        folder = config.source.folder
+        if folder is not None and not Path(folder).is_absolute():  # commands run in several places
+            self._deny(("source", "folder"), "an absolute path", folder, "begin it with /")
         for name in config.tuning.space:
             if not name.startswith(("parameters.", "options.")) and name not in SEARCHED:
                 hint = f"the loss has to stay comparable; search parameters.*, options.*, {', '.join(SEARCHED)}"

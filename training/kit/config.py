@@ -122,7 +122,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     folder : str or None
-        Folder of imported series, beside the shipped sample, relative to where the command runs. None: the usual one.
+        Folder of imported series, beside the shipped sample, as an absolute path. None: the usual one.
     until : date or None
         Last day to look at; None: the last that is stored.
 

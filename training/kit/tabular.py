@@ -62,9 +62,10 @@ def train(
     progress.total = len(spec.tiers) * (splitter.folds + 1) + 1
     places = {tier: None if checkpoints is None else checkpoints / model / f"tier_{tier:03d}" for tier in spec.tiers}
     tiers = [_tier(tier, question, spec, family, series, splitter, progress, places[tier]) for tier in spec.tiers]
-    for place in filter(None, places.values()):
-        with suppress(OSError):  # one that a fit left something in stays
-            place.rmdir()
+    if checkpoints is not None:
+        for place in (*filter(None, places.values()), checkpoints / model):
+            with suppress(OSError):  # one with something in it stays
+                place.rmdir()
     last = tiers[-1].panel
     checks = run_checks(series, spec.features_of(spec.tiers[-1]), question.target, last, splitter)
     progress.step("leak checks")

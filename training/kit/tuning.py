@@ -150,8 +150,8 @@ def tune(
     Raises
     ------
     TuningError
-        The study belongs to other data, another configuration or another space, is being run already, or has no trial
-        that succeeded.
+        The study belongs to other data, another configuration or another space, is being run already, can't be
+        written, or has no trial that succeeded.
     ConfigError
         There is nothing to search.
     SpecError
@@ -162,9 +162,9 @@ def tune(
         raise TuningError(f"expected a name of lower-case letters, digits, _ and -, found {name!r}; choose another one")
     space, parts = space_of(experiment), cut(series, experiment)
     place = folder / experiment.model
-    place.mkdir(parents=True, exist_ok=True)
     made_of = _made_of(experiment, space, parts)
     try:
+        place.mkdir(parents=True, exist_ok=True)
         with locked(place / f"{name}.lock", 0.0), _quiet(), _opened(place / f"{name}.db", name) as study:
             _same(study, made_of, name)
             _bury(study)
@@ -172,6 +172,9 @@ def tune(
             return _concluded(study, experiment, series, parts, name)
     except StoreBusy as error:
         raise TuningError(f"the study {name} is being run by another process; wait, or choose another name") from error
+    except OSError as error:
+        message = f"expected a folder for studies at {place}, found: {error.strerror}; make it, or name another one"
+        raise TuningError(message) from error
 
 
 def space_of(experiment: Experiment) -> Mapping[str, Dimension]:
@@ -356,6 +359,10 @@ def _opened(path: Path, name: str) -> "Iterator[Study]":
         raise TuningError(message) from error
     try:
         yield study
+    except (OptunaError, SQLAlchemyError) as error:
+        cause = str(error.__cause__ or error).partition("\n")[0]
+        message = f"expected to write {path.name}, found: {cause}; start it again to go on"
+        raise TuningError(message) from error
     finally:
         storage.remove_session()
         storage.engine.dispose()

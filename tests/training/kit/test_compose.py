@@ -158,6 +158,7 @@ MISTAKES = [
     ("options: {states: 3}", "options.states: expected no options"),
     ("symbols: IBM", 'symbols: expected array, found "IBM"'),
     ("source: {until: 2010-02-31}", 'source.until: invalid RFC3339 encoded date, found "2010-02-31"'),
+    ("source: {folder: here}", "source.folder: expected an absolute path, found 'here'"),
     ("tracking: on", 'tracking: expected bool, found "on"'),
     ("tuning: {metric: best}", 'tuning.metric: expected deepest or mean, found "best"'),
     ("tuning: {holdout: 1}", "tuning.holdout: expected float < 1.0, found 1"),

@@ -1,5 +1,6 @@
 """Experiments train: a YAML file alone is one, and its artifact says how to have it again."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -8,12 +9,14 @@ import pytest
 
 from data.bar_store import sample_store
 from data.errors import DataError
+from models.families.checkpoints import EVERY, Checkpoints
 from models.served import load_model, prove
 from models.store import ArtifactStore
 from tests.training.kit.support import markets
 from training.kit import main as command
+from training.kit.commands import train
 from training.kit.compose import resolve, restore
-from training.kit.config import series_of
+from training.kit.config import ConfigError, series_of
 from training.kit.ritual import run
 
 MODEL = "lightgbm_direction"
@@ -45,7 +48,7 @@ def test_a_new_experiment_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixt
     }
     assert manifest.symbols == ("IBM", "MSFT")
     assert str(manifest.last_date) <= "2003-12-31"
-    assert not (tmp_path / "kept" / MODEL / "tier_022").exists()
+    assert list((tmp_path / "kept").iterdir()) == []
 
     again = restore(MODEL, manifest.config)
     assert again.config.as_json() == manifest.config
@@ -71,6 +74,62 @@ def test_a_mistake_is_one_line_and_no_training(tmp_path: Path, capsys: pytest.Ca
     )
     assert said.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_that_died_in_its_final_fit_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The artifact has the bytes of a training with checkpoints that did not die, and no folder is left."""
+
+    class Died(BaseException):
+        """Stands for a signal."""
+
+    def dies(self: Checkpoints, key: str, done: int, weights: bytes) -> None:
+        original(self, key, done, weights)
+        if self.folder.parent.name == "tier_022" and done == EVERY:
+            raise Died
+
+    one = resolve(MODEL, None, ["tiers=[1,22]", "splits.folds=2", "parameters.rounds=45"])
+    series, kept, stores = markets(600), tmp_path / "kept", [ArtifactStore(tmp_path / name) for name in ("one", "two")]
+    whole = run(MODEL, one.spec, series, stores[0], checkpoints=tmp_path / "whole")
+    original = Checkpoints.save
+    monkeypatch.setattr(Checkpoints, "save", dies)
+    with pytest.raises(Died):
+        run(MODEL, one.spec, series, stores[1], checkpoints=kept)
+    assert [path.name for path in (kept / MODEL / "tier_022").iterdir()] == ["all_features"]
+    monkeypatch.undo()
+    resumed = run(MODEL, one.spec, series, stores[1], checkpoints=kept)
+    assert stores[1].read(MODEL, resumed.version).files == stores[0].read(MODEL, whole.version).files
+    assert list(kept.iterdir()) == []
+
+
+def test_the_script_records_its_run_if_the_experiment_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside the imported series, once it is published; and by default it does not."""
+    told: list[tuple[str, int]] = []
+    monkeypatch.setattr(command, "tracker", lambda folder: folder)
+    monkeypatch.setattr(command, "record", lambda _, store, model: told.append((model, len(store.versions(model)))))
+    monkeypatch.setattr(command, "series_of", lambda *_: markets(400))
+    small = ["tiers=[1]", "splits.folds=2", "parameters.rounds=3"]
+    places = ["--artifacts", str(tmp_path / "store"), "--data", str(tmp_path / "data" / "processed")]
+    for switch in ("false", "true"):
+        assert command.main(SCRIPT, [*small, f"tracking={switch}", *places]) in {0, 3}, capsys.readouterr().err
+    assert told == [(MODEL, 2)]
+
+
+@pytest.mark.slow
+def test_a_training_in_a_process_of_its_own(tmp_path: Path) -> None:
+    """As `barcast train` starts it: from any folder, with a relative file; a mistake is told before anything starts."""
+    (tmp_path / "small.yaml").write_text(SMALL)
+    relative = Path(os.path.relpath(tmp_path / "small.yaml"))
+    places = {"artifacts": tmp_path / "store", "data": tmp_path / "none"}
+    lines: list[str] = []
+    done = train(MODEL, relative, ["parameters.rounds=5"], **places, candidate=True, say=lines.append)
+    assert (done.code, done.version) == (0, "v000001"), lines
+    assert (
+        ArtifactStore(tmp_path / "store").manifest(MODEL, "v000001").lineage.experiment == "small.yaml + command line"
+    )
+    with pytest.raises(ConfigError, match="num_leavs"):
+        train(MODEL, relative, ["parameters.num_leavs=5"], **places, say=lines.append)
 
 
 @pytest.mark.slow
