@@ -1,6 +1,7 @@
 """Experiments train: a YAML file alone is one, and its artifact says how to have it again."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -121,15 +122,15 @@ def test_a_training_in_a_process_of_its_own(tmp_path: Path) -> None:
     """As `barcast train` starts it: from any folder, with a relative file; a mistake is told before anything starts."""
     (tmp_path / "small.yaml").write_text(SMALL)
     relative = Path(os.path.relpath(tmp_path / "small.yaml"))
-    places = {"artifacts": tmp_path / "store", "data": tmp_path / "none"}
+    begin = partial(train, MODEL, relative, artifacts=tmp_path / "store", data=tmp_path / "none", candidate=True)
     lines: list[str] = []
-    done = train(MODEL, relative, ["parameters.rounds=5"], **places, candidate=True, say=lines.append)
+    done = begin(["parameters.rounds=5"], say=lines.append)
     assert (done.code, done.version) == (0, "v000001"), lines
     assert (
         ArtifactStore(tmp_path / "store").manifest(MODEL, "v000001").lineage.experiment == "small.yaml + command line"
     )
     with pytest.raises(ConfigError, match="num_leavs"):
-        train(MODEL, relative, ["parameters.num_leavs=5"], **places, say=lines.append)
+        begin(["parameters.num_leavs=5"])
 
 
 @pytest.mark.slow
