@@ -10,10 +10,13 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from feature_mapper.errors import BarcastError
 from feature_mapper.typing import FloatArray
+
+if TYPE_CHECKING:
+    from models.families.checkpoints import Checkpoints
 
 Objective = Literal["regression", "binary", "positive", "multiclass"]
 """What is fitted, and so what `TabularEstimator.predict` returns.
@@ -78,8 +81,14 @@ class TabularFamily(Protocol):
     SUFFIX: str
     LIBRARIES: tuple[str, ...]
 
-    def fit(self, rows: TrainingRows, parameters: Parameters, seed: int) -> TabularEstimator:
-        """Fit one estimator; the same rows, parameters and seed give the same bits."""
+    def fit(
+        self, rows: TrainingRows, parameters: Parameters, seed: int, checkpoints: "Checkpoints | None" = None
+    ) -> TabularEstimator:
+        """Fit one estimator; the same rows, parameters and seed give the same bits.
+
+        A long fit with ``checkpoints`` goes on where a killed one stopped, and then gives the bits of one with
+        checkpoints that nobody killed.
+        """
         ...
 
     def load(self, weights: bytes) -> TabularEstimator:

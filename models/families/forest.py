@@ -6,6 +6,7 @@ import numpy as np
 
 from models.families._skops_archive import canonical
 from models.families.base import FamilyError, Parameters, TrainingRows
+from models.families.checkpoints import Checkpoints, fit_key
 
 if TYPE_CHECKING:
     from sklearn.ensemble import (
@@ -21,6 +22,25 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = "skops"
 LIBRARIES: Final = ("scikit-learn", "skops")
+
+PARAMETERS: Final = frozenset(
+    {
+        "estimator",
+        "bootstrap",
+        "ccp_alpha",
+        "criterion",
+        "max_depth",
+        "max_features",
+        "max_leaf_nodes",
+        "max_samples",
+        "min_impurity_decrease",
+        "min_samples_leaf",
+        "min_samples_split",
+        "min_weight_fraction_leaf",
+        "n_estimators",
+    }
+)
+"""What an experiment may set: all that decides the trees, but for class weights and seed, which the spec has."""
 
 # All that a forest needs beyond what skops trusts by itself. Anything else in an archive refuses it.
 _TRUSTED: Final = ("sklearn.tree._tree.Tree",)
@@ -78,8 +98,11 @@ class ForestTrees:
         return np.asarray(self._forest.feature_importances_, dtype=np.float64)
 
 
-def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> ForestTrees:
+def fit(rows: TrainingRows, parameters: Parameters, seed: int, checkpoints: Checkpoints | None = None) -> ForestTrees:
     """Fit a forest; ``parameters`` are scikit-learn's, ``estimator`` is ``random_forest`` or ``extra_trees``.
+
+    With ``checkpoints``, a killed fit of many trees goes on from the last of them; the forest is the same to the bit,
+    with and without, as every tree has a seed of its own.
 
     Raises
     ------
@@ -99,7 +122,28 @@ def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> ForestTrees:
         message = f"expected estimator random_forest or extra_trees, found {kind!r}; correct the model's spec"
         raise FamilyError(message)
     forest = getattr(sklearn.ensemble, name)(random_state=seed, n_jobs=1, **settings)
-    return ForestTrees(forest.fit(rows.x, rows.y, sample_weight=rows.weight))
+    total = int(forest.n_estimators)
+    if checkpoints is None or total <= checkpoints.every:
+        return ForestTrees(forest.fit(rows.x, rows.y, sample_weight=rows.weight))
+    import skops.io
+
+    key = fit_key(rows, parameters, seed, LIBRARIES)
+    found = checkpoints.newest(key, total)
+    if found is not None:
+        forest = skops.io.loads(found.weights, trusted=list(_TRUSTED))
+    for trees in range((0 if found is None else found.done) + checkpoints.every, total, checkpoints.every):
+        _grow(forest, trees, rows)
+        checkpoints.save(key, trees, skops.io.dumps(forest))
+    _grow(forest, total, rows)
+    forest.set_params(warm_start=False)
+    checkpoints.clear()
+    return ForestTrees(forest)
+
+
+def _grow(forest: "Forest", trees: int, rows: TrainingRows) -> None:
+    """Add trees until there are so many; scikit-learn draws for them as if they had been grown at once."""
+    forest.set_params(n_estimators=trees, warm_start=True)
+    forest.fit(rows.x, rows.y, sample_weight=rows.weight)
 
 
 def load(weights: bytes) -> ForestTrees:

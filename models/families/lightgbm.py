@@ -6,6 +6,7 @@ import numpy as np
 
 from models.families._lightgbm_row import RowPredictor
 from models.families.base import Objective, Parameters, TrainingRows
+from models.families.checkpoints import Checkpoints, fit_key
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -14,6 +15,41 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = "txt"
 LIBRARIES: Final = ("lightgbm",)
+
+PARAMETERS: Final = frozenset(
+    {
+        "rounds",
+        "bagging_fraction",
+        "bagging_freq",
+        "cegb_penalty_split",
+        "cegb_tradeoff",
+        "enable_bundle",
+        "extra_trees",
+        "feature_fraction",
+        "feature_fraction_bynode",
+        "is_unbalance",
+        "lambda_l1",
+        "lambda_l2",
+        "learning_rate",
+        "linear_lambda",
+        "linear_tree",
+        "max_bin",
+        "max_delta_step",
+        "max_depth",
+        "min_data_in_bin",
+        "min_data_in_leaf",
+        "min_gain_to_split",
+        "min_sum_hessian_in_leaf",
+        "neg_bagging_fraction",
+        "num_leaves",
+        "path_smooth",
+        "pos_bagging_fraction",
+        "scale_pos_weight",
+        "zero_as_missing",
+    }
+)
+"""What an experiment may set. LightGBM itself ignores a misspelt name, obeys aliases beside the name that they stand
+for, and has settings that read and write files."""
 
 _OBJECTIVE: Final[dict[Objective, str]] = {
     "regression": "regression",
@@ -79,8 +115,15 @@ class LightGBMTrees:
         return np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
 
 
-def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> LightGBMTrees:
-    """Fit a booster; ``parameters`` are LightGBM's, ``rounds`` is the number of iterations."""
+def fit(rows: TrainingRows, parameters: Parameters, seed: int, checkpoints: Checkpoints | None = None) -> LightGBMTrees:
+    """Fit a booster; ``parameters`` are LightGBM's, ``rounds`` is the number of iterations.
+
+    With ``checkpoints``, a fit of more rounds than lie between two of them is made in blocks that begin where the text
+    of the block before ends; a killed fit goes on from the last whole block and ends with the same bytes. Where rows or
+    features are sampled, each block draws with a seed of its own, as LightGBM can't take its generators up again: the
+    trees are then as good as those of a fit without checkpoints, and others. Where nothing is sampled, they predict
+    the same.
+    """
     import lightgbm as lgb
 
     settings: dict[str, Any] = dict(parameters)  # Any: LightGBM types its parameters so
@@ -88,8 +131,31 @@ def fit(rows: TrainingRows, parameters: Parameters, seed: int) -> LightGBMTrees:
     settings |= _ALWAYS | {"objective": _OBJECTIVE[rows.objective], "seed": seed}
     if rows.objective == "multiclass":
         settings["num_class"] = int(rows.y.max()) + 1
-    data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params={"verbosity": -1}, free_raw_data=True)
-    return LightGBMTrees(lgb.train(settings, data, num_boost_round=rounds), serving=False)
+    whole = checkpoints is None or rounds <= checkpoints.every
+    data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params={"verbosity": -1}, free_raw_data=whole)
+    if checkpoints is None or whole:
+        return LightGBMTrees(lgb.train(settings, data, num_boost_round=rounds), serving=False)
+    key = fit_key(rows, parameters, seed, LIBRARIES)
+    found = checkpoints.newest(key, rounds)
+    done, text = (0, None) if found is None else (found.done, found.weights.decode())
+    while True:
+        block = min(checkpoints.every, rounds - done)
+        before = None if text is None else lgb.Booster(model_str=text)
+        drawn = settings if done == 0 else settings | _seeds(seed, done)
+        booster = lgb.train(drawn, data, num_boost_round=block, init_model=before)
+        done += block
+        if done == rounds:
+            checkpoints.clear()
+            return LightGBMTrees(booster, serving=False)
+        text = str(booster.model_to_string())
+        checkpoints.save(key, done, text.encode())
+
+
+def _seeds(seed: int, done: int) -> dict[str, int]:
+    """Return what a block that begins after ``done`` iterations draws rows, features and thresholds with."""
+    names = ("bagging_seed", "feature_fraction_seed", "extra_seed")
+    drawn = np.random.SeedSequence((seed, done)).generate_state(len(names))
+    return {name: int(one % 2**31) for name, one in zip(names, drawn, strict=True)}
 
 
 def load(weights: bytes) -> LightGBMTrees:

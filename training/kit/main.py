@@ -3,24 +3,24 @@
 import argparse
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
 import msgspec
 
-from data.bar_store import sample_store
 from data.paths import processed_root
-from feature_mapper.bars import Bars
 from feature_mapper.errors import BarcastError
 from models.manifest import Manifest
 from models.paths import artifacts_root
 from models.store import ArtifactStore
-from training.kit.discover import spec_of
+from training.kit.compose import resolve
+from training.kit.config import series_of
 from training.kit.gate import headline
 from training.kit.promotion import settle
 from training.kit.ritual import run
+from training.kit.tracking import record, tracker
 
 EXIT_PROMOTED: Final = 0
 EXIT_FAILED: Final = 1
@@ -51,11 +51,25 @@ def main(script: str, arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     store = ArtifactStore(options.artifacts, by=f"train {model}")
     try:
-        manifest = run(model, spec_of(model), _series(options.data, options.symbols), store)
+        experiment = resolve(model, options.config, options.overrides)
+        config = experiment.config
+        if options.symbols:
+            config = msgspec.structs.replace(config, symbols=tuple(options.symbols))
+        manifest = run(
+            model,
+            experiment.spec,
+            series_of(config, options.data),
+            store,
+            config=config.as_json(),
+            lineage=experiment.lineage,
+            checkpoints=options.checkpoints,
+        )
         _report(manifest)
         if options.report is not None:
             options.report.write_bytes(msgspec.json.encode(Report(model=model, version=manifest.version)))
         verdict = manifest.gate if options.candidate else settle(model, manifest.version, store)
+        if config.tracking:
+            record(tracker(options.data.parent), store, model)
     except BarcastError as error:
         print(f"{model}: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -93,6 +107,19 @@ def _parser(model: str) -> argparse.ArgumentParser:
         help="imported series, beside the shipped sample (default: %(default)s)",
     )
     parser.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="train on these stored symbols only")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="experiment, a YAML file, see docs/experiments.md")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="change a value of the experiment, such as parameters.num_leaves=15; before options that take a list",
+    )
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="FOLDER",
+        help="keep there what long final fits have so far, and go on from it after the training was killed",
+    )
     parser.add_argument(
         "--candidate",
         action="store_true",
@@ -100,12 +127,6 @@ def _parser(model: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write there, as JSON, which version was published")
     return parser
-
-
-def _series(processed: Path, symbols: Sequence[str] | None) -> Mapping[str, Bars]:
-    bars = sample_store(processed)
-    names = symbols or [info.symbol for info in bars.symbols()]
-    return {name: bars.bars(name) for name in names}
 
 
 def _report(manifest: Manifest) -> None:

@@ -64,7 +64,7 @@ class Densities:
 def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress) -> Outcome:  # noqa: ARG001  one signature for all trainers
     """Train, evaluate and check a regime model; write nothing."""
     options = msgspec.convert(spec.options, Options)
-    splitter = PurgedWalkForward()
+    splitter = PurgedWalkForward.of(spec.splits)
     progress.total = splitter.folds + 2
     losses = _walk(spec, options, series, splitter, progress)
     fitted = _fit([observations(bars)[1:] for bars in series.values()], spec, options)

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import training
 from feature_mapper.bars import Bars
 from models import strict_json
 from models.golden import record
-from models.manifest import NO_LINEAGE, PROTOCOL, Draft, GateVerdict, Manifest
+from models.manifest import NO_LINEAGE, PROTOCOL, Draft, GateVerdict, Lineage, Manifest
 from models.served import load_model
 from models.store import Artifact, ArtifactStore
 from models.tasks.registry import task_of
+from models.typing import JsonObject
 from training.kit.card import card
 from training.kit.gate import judge, of_outcome
 from training.kit.losses import LOSSES_NAME
@@ -25,8 +27,8 @@ from training.kit.progress import Progress
 from training.kit.spec import ModelSpec
 
 
-def trainer_of(task: str) -> Trainer:
-    """Return what trains the models of a task."""
+def trainer_of(task: str, checkpoints: Path | None = None) -> Trainer:
+    """Return what trains the models of a task; ``checkpoints``: where long fits of tabular models keep theirs."""
     match task:
         case "regime":
             from training.kit.regime import train as train_regime
@@ -39,19 +41,47 @@ def trainer_of(task: str) -> Trainer:
         case _:
             from training.kit.tabular import train as train_tabular
 
-            return train_tabular
+            return partial(train_tabular, checkpoints=checkpoints)
 
 
-def run(model: str, spec: ModelSpec, series: Mapping[str, Bars], store: ArtifactStore) -> Manifest:
+def run(
+    model: str,
+    spec: ModelSpec,
+    series: Mapping[str, Bars],
+    store: ArtifactStore,
+    *,
+    config: JsonObject | None = None,
+    lineage: Lineage = NO_LINEAGE,
+    checkpoints: Path | None = None,
+) -> Manifest:
     """Train one model on ``series`` (symbol to bars), judge it and publish it as a candidate; return its manifest.
 
-    Until the last step nothing is written, so an interrupted run leaves the store as it was. Whether the candidate then
-    serves is up to `training.kit.promotion`.
+    Until the last step nothing is written to the store, so an interrupted run leaves it as it was. Whether the
+    candidate then serves is up to `training.kit.promotion`.
+
+    Parameters
+    ----------
+    model : str
+        Name of the folder.
+    spec : ModelSpec
+        What is trained.
+    series : Mapping of str to Bars
+        What it is trained on.
+    store : ArtifactStore
+        Where it is published.
+    config : JSON object or None
+        The whole configuration that ``spec`` is of, for the artifact to keep.
+    lineage : Lineage
+        Where that configuration came from.
+    checkpoints : Path or None
+        Folder in which long final fits keep what they have so far; a killed run goes on from there.
+
     """
     task = task_of(model).identity.name
-    outcome = trainer_of(task)(model, spec, series, Progress(model, total=0))
+    outcome = trainer_of(task, checkpoints)(model, spec, series, Progress(model, total=0))
     verdict = judge(of_outcome(model, outcome), model, store)
     draft = draft_of(model, task, spec, series, outcome, verdict)
+    draft = msgspec.structs.replace(draft, config=config or {}, lineage=lineage)
     files = _files(model, draft, outcome)
     return store.publish(draft, files, why="trained")
 

@@ -15,9 +15,40 @@ USUAL_TIERS: Final = TIERS[:-1]
 LEVEL: Final = 0.9
 """Default share of outcomes that an interval is to hold."""
 
+SEED: Final = 20130301
+"""Default seed of everything."""
+
 
 class SpecError(BarcastError):
     """A model folder declares something that cannot be trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """How a walk forward cuts the days; see `training.kit.splits.PurgedWalkForward`, which does it.
+
+    Attributes
+    ----------
+    folds : int
+        Test blocks of equal numbers of days. A model needs 2: the first teaches heads and is not scored.
+    warm_up : float
+        Share of the days that come before the first test block, inside (0, 1).
+    embargo : int
+        Sessions left out between the end of the last training label and the first test day, so that what slowly decays
+        across the border is not learnt on one side and scored on the other.
+
+    """
+
+    folds: int = 5
+    warm_up: float = 0.4
+    embargo: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse what would test nothing, or train on nothing."""
+        if self.folds < 1 or not 0 < self.warm_up < 1 or self.embargo < 0:
+            found = f"{self.folds} folds, warm_up {self.warm_up}, embargo {self.embargo}"
+            message = f"expected folds, a warm_up between 0 and 1 and an embargo from 0 on, found {found}"
+            raise SpecError(f"{message}; correct the splits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +82,8 @@ class ModelSpec:
         Share of outcomes that intervals are to hold, inside (0, 1).
     options : Mapping
         Settings of trainers that are not tabular (see their modules).
+    splits : Splits
+        Of the walk forward. Price forecasts roll their origins by ``options`` instead.
 
     """
 
@@ -58,20 +91,26 @@ class ModelSpec:
     parameters: Parameters = field(default_factory=dict)
     features: Literal["all", "relative"] = "all"
     tiers: tuple[int, ...] = USUAL_TIERS
-    seed: int = 20130301
+    seed: int = SEED
     class_weight: Literal["balanced"] | None = None
     keep: Literal["all", "used"] | int = "all"
     families: tuple[str, ...] | None = None
     level: float = LEVEL
     options: Mapping[str, object] = field(default_factory=dict)
+    splits: Splits = Splits()
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before hours are spent on it."""
         if self.tiers[:1] != (1,) or list(self.tiers) != sorted(set(self.tiers)) or set(self.tiers) - set(TIERS):
-            message = f"expected ascending tiers out of {TIERS} that begin with 1, found {self.tiers}; correct spec.py"
+            message = f"expected ascending tiers out of {TIERS} that begin with 1, found {self.tiers}; correct them"
+            raise SpecError(message)
+        if self.splits.folds < 2:
+            message = (
+                f"expected 2 folds or more, found {self.splits.folds}: the first is not scored; correct the splits"
+            )
             raise SpecError(message)
         if not 0 < self.level < 1:
-            message = f"expected a level between 0 and 1, found {self.level}; correct spec.py"
+            message = f"expected a level between 0 and 1, found {self.level}; correct it"
             raise SpecError(message)
 
     def features_of(self, tier: int) -> tuple[Feature, ...]:

@@ -3,11 +3,12 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from feature_mapper.typing import BoolArray, DateArray, IntArray
-from training.kit.spec import SpecError
+from training.kit.spec import SpecError, Splits
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -22,27 +23,17 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
-class PurgedWalkForward:
+class PurgedWalkForward(Splits):
     """Expanding-window splits of pooled rows by date.
-
-    Attributes
-    ----------
-    folds : int
-        Test blocks of equal numbers of days.
-    warm_up : float
-        Share of the days that come before the first test block, inside (0, 1).
-    embargo : int
-        Sessions left out between the end of the last training label and the first test day, so that what slowly decays
-        across the border is not learnt on one side and scored on the other.
 
     A row trains only if its label ends *before* the gap, so that no label of training overlaps a test row. With labels
     of 5 sessions a split by row number leaks up to 4 sessions of the future; that is what ``label_end`` is for.
-
     """
 
-    folds: int = 5
-    warm_up: float = 0.4
-    embargo: int = 5
+    @classmethod
+    def of(cls, splits: Splits) -> Self:
+        """Return what cuts days as declared."""
+        return cls(splits.folds, splits.warm_up, splits.embargo)
 
     def split(self, date: DateArray, label_end: DateArray) -> Iterator[Fold]:
         """Yield folds over rows with as-of day ``date`` and last day of the label ``label_end``, both shape (n,).

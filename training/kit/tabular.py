@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -46,13 +48,24 @@ class TrainedTier:
     head: Head
 
 
-def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress) -> Outcome:
-    """Train, evaluate and check a tabular model; write nothing."""
+def train(
+    model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress, *, checkpoints: Path | None = None
+) -> Outcome:
+    """Train, evaluate and check a tabular model; write nothing but checkpoints, where a folder is given for them.
+
+    The fits on all rows keep checkpoints, below a folder of the model's name, and remove them when they are done. The
+    fits of the walk forward keep none: each is short, and they are worth nothing without each other.
+    """
     question = QUESTIONS[task_of(model).identity.name]
     family = tabular_family(spec.family)
-    splitter = PurgedWalkForward()
+    splitter = PurgedWalkForward.of(spec.splits)
     progress.total = len(spec.tiers) * (splitter.folds + 1) + 1
-    tiers = [_tier(tier, question, spec, family, series, splitter, progress) for tier in spec.tiers]
+    places = {tier: None if checkpoints is None else checkpoints / model / f"tier_{tier:03d}" for tier in spec.tiers}
+    tiers = [_tier(tier, question, spec, family, series, splitter, progress, places[tier]) for tier in spec.tiers]
+    if checkpoints is not None:
+        for place in (*filter(None, places.values()), checkpoints / model):
+            with suppress(OSError):  # one with something in it stays
+                place.rmdir()
     last = tiers[-1].panel
     checks = run_checks(series, spec.features_of(spec.tiers[-1]), question.target, last, splitter)
     progress.step("leak checks")
@@ -81,6 +94,7 @@ def _tier(
     series: Mapping[str, Bars],
     splitter: PurgedWalkForward,
     progress: Progress,
+    checkpoints: Path | None,
 ) -> TrainedTier:
     panel = build(series, question, spec.features_of(tier), tier)
     out = walk_forward(
@@ -88,7 +102,7 @@ def _tier(
     )
     everything = np.arange(len(panel.rows))
     scale = panel.scale(everything)
-    *_, fitted = fit(panel, everything, panel.volatility(scale), question, spec, family)
+    *_, fitted = fit(panel, everything, panel.volatility(scale), question, spec, family, checkpoints)
     head = question.head(out.margin, out.scale, panel.rows.take(out.at), spec.level, fitted.class_weights)
     progress.step(f"tier {tier}, fit on all rows")
     return TrainedTier(panel, out, fitted, scale, head)

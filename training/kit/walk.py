@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from feature_mapper.typing import BoolArray, FloatArray, IntArray
 from models.families.base import TabularEstimator, TabularFamily, TrainingRows
+from models.families.checkpoints import Checkpoints
 from models.tasks.base import Columns
 from training.kit.panel import Panel
 from training.kit.questions.base import Question, Rows
@@ -51,9 +53,17 @@ class OutOfFold:
 
 
 def fit(
-    panel: Panel, at: IntArray, scale: FloatArray, question: Question, spec: ModelSpec, family: TabularFamily
+    panel: Panel,
+    at: IntArray,
+    scale: FloatArray,
+    question: Question,
+    spec: ModelSpec,
+    family: TabularFamily,
+    checkpoints: Path | None = None,
 ) -> Iterator[Fitted]:
     """Fit on the rows ``at``; yield the fit on all features and, if the spec keeps fewer, the refit on those.
+
+    Each of them keeps checkpoints in a folder of its own below ``checkpoints``, if that is given.
 
     Raises
     ------
@@ -64,14 +74,22 @@ def fit(
     y = panel.rows.y[at]
     weight, class_weights = _weights(y, panel, question, spec)
     rows = TrainingRows(panel.x[at], question.label(y, scale[at]), weight, question.objective)
-    full = family.fit(rows, spec.parameters, spec.seed)
+    full = _fit(family, rows, spec, checkpoints, "all_features")
     everything = np.arange(panel.x.shape[1])
     yield Fitted(full, everything, class_weights)
     if spec.keep != "all":
         used = _kept(full.importance(), spec.keep)
         if 0 < len(used) < len(everything):
             kept = TrainingRows(np.ascontiguousarray(rows.x[:, used]), rows.y, weight, question.objective)
-            yield Fitted(family.fit(kept, spec.parameters, spec.seed), used, class_weights)
+            yield Fitted(_fit(family, kept, spec, checkpoints, "kept_features"), used, class_weights)
+
+
+def _fit(
+    family: TabularFamily, rows: TrainingRows, spec: ModelSpec, checkpoints: Path | None, name: str
+) -> TabularEstimator:
+    if checkpoints is None:
+        return family.fit(rows, spec.parameters, spec.seed)
+    return family.fit(rows, spec.parameters, spec.seed, Checkpoints(checkpoints / name))
 
 
 def _kept(gain: FloatArray, keep: Literal["used"] | int) -> IntArray:

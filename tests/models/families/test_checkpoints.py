@@ -1,0 +1,229 @@
+"""Checkpoints: a killed fit goes on and ends as one that nobody killed, and nothing damaged reaches a parser."""
+
+import hashlib
+import importlib
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.families import checkpoints, forest, lightgbm
+from models.families.base import Objective, Parameters, TabularEstimator
+from models.families.checkpoints import EVERY, KEPT, Checkpoints, fit_key
+from tests.models.families.slow_fit import PARAMETERS
+from tests.models.families.tabular_data import OBJECTIVES, ROOT, features, rows
+
+UNSEEN = features(300, seed=9)
+PLAIN: Parameters = {"rounds": 90, "learning_rate": 0.1, "num_leaves": 6, "min_data_in_leaf": 10}
+every_family = pytest.mark.parametrize("family", ["lightgbm", "forest"])
+
+
+class Killed(BaseException):
+    """Stands for a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dying(Checkpoints):
+    """Dies after so many iterations are kept."""
+
+    after: int = 40
+
+    def save(self, key: str, done: int, weights: bytes) -> None:
+        """Keep it, and die if it is time."""
+        Checkpoints.save(self, key, done, weights)
+        if done >= self.after:
+            raise Killed
+
+
+def _fit(family: str, objective: Objective, parameters: Parameters, to: Checkpoints | None) -> TabularEstimator:
+    fitted: TabularEstimator = importlib.import_module(f"models.families.{family}").fit(
+        rows(objective, weighed=True), parameters, 5, to
+    )
+    return fitted
+
+
+def _killed(family: str, folder: Path, objective: Objective = "regression", after: int = 40) -> list[Path]:
+    """Fit, die, and return what lies there then."""
+    with pytest.raises(Killed):
+        _fit(family, objective, PARAMETERS[family], Dying(folder, after=after))
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("family", "objective"),
+    [*(("lightgbm", objective) for objective in OBJECTIVES), ("forest", "regression"), ("forest", "multiclass")],
+)
+def test_going_on_gives_the_bytes_of_an_uninterrupted_fit(family: str, objective: Objective, tmp_path: Path) -> None:
+    """With sampled rows and features, from any checkpoint; afterwards nothing is left."""
+    whole = _fit(family, objective, PARAMETERS[family], Checkpoints(tmp_path / "whole")).dump()
+    for after in (20, 40):
+        _killed(family, tmp_path / "killed", objective, after)
+        assert _fit(family, objective, PARAMETERS[family], Checkpoints(tmp_path / "killed")).dump() == whole
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_without_sampling_checkpoints_change_no_prediction(objective: Objective, tmp_path: Path) -> None:
+    """LightGBM in blocks predicts what it predicts in one go; as many trees."""
+    blocks = lightgbm.fit(rows(objective), PLAIN, 5, Checkpoints(tmp_path / "x"))
+    whole = lightgbm.fit(rows(objective), PLAIN, 5)
+    assert np.array_equal(blocks.predict(UNSEEN), whole.predict(UNSEEN))
+    assert blocks.dump().count(b"Tree=") == whole.dump().count(b"Tree=")
+
+
+def test_with_sampling_the_trees_are_others_and_as_good(tmp_path: Path) -> None:
+    """On fresh rows of the same law, within a twentieth of the error."""
+    test = rows("regression", n=4000, seed=77)
+    errors = []
+    for to in (None, Checkpoints(tmp_path / "x")):
+        fitted = lightgbm.fit(rows("regression", n=3000), PARAMETERS["lightgbm"], 5, to)
+        errors.append(float(np.mean(np.square(fitted.predict(test.x) - test.y))))
+    assert errors[0] != errors[1]
+    assert errors[1] == pytest.approx(errors[0], rel=0.05)
+
+
+def test_each_block_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first with the fit's own seed, later ones with seeds that no other has: no sample comes a second time."""
+    import lightgbm as library
+
+    drawn: list[tuple[object, ...]] = []
+    original = library.train
+    names = ("seed", "bagging_seed", "feature_fraction_seed", "extra_seed")
+
+    def watched(settings: dict[str, object], *rest: object, **named: object) -> library.Booster:
+        drawn.append(tuple(settings.get(name) for name in names))
+        return original(settings, *rest, **named)  # type: ignore[arg-type]  # what it was given
+
+    monkeypatch.setattr(library, "train", watched)
+    for seed in (5, 6):
+        lightgbm.fit(rows("regression"), PARAMETERS["lightgbm"], seed, Checkpoints(tmp_path / "x"))
+    assert drawn[0] == (5, None, None, None)
+    later = [one for seeds in drawn for one in seeds[1:] if one is not None]
+    assert len(later) == len(set(later)) == 2 * 3 * 3
+
+
+@pytest.mark.parametrize("objective", ["regression", "multiclass"])
+def test_a_forest_is_the_same_with_and_without(objective: Objective, tmp_path: Path) -> None:
+    """To the byte: scikit-learn draws each tree's seed from one sequence."""
+    whole = _fit("forest", objective, PARAMETERS["forest"], None).dump()
+    assert _fit("forest", objective, PARAMETERS["forest"], Checkpoints(tmp_path / "x")).dump() == whole
+
+
+@every_family
+def test_short_fits_keep_none(family: str, tmp_path: Path) -> None:
+    """Up to the distance of checkpoints a fit is the usual one, and writes nothing."""
+    short = {**PARAMETERS[family], {"lightgbm": "rounds", "forest": "n_estimators"}[family]: EVERY}
+    watched = Dying(tmp_path / "x", after=0)
+    assert _fit(family, "regression", short, watched).dump() == _fit(family, "regression", short, None).dump()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@every_family
+def test_a_killed_process_goes_on(family: str, tmp_path: Path) -> None:
+    """SIGKILL after the second checkpoint; the next process begins there and ends with the same bytes."""
+
+    def start(pause_s: float, folder: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tests.models.families.slow_fit", family, "regression", str(folder)]
+        return subprocess.Popen([*command, str(pause_s)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+    with start(600.0, tmp_path / "killed") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "saved 20\n"
+        process.kill()
+    with start(0.0, tmp_path / "killed") as process:
+        said, _ = process.communicate()
+    assert process.returncode == 0
+    whole = importlib.import_module(f"models.families.{family}").fit(
+        rows("regression"), PARAMETERS[family], 5, Checkpoints(tmp_path / "whole")
+    )
+    later = {"lightgbm": ["saved 40", "saved 60"], "forest": ["saved 40"]}[family]
+    assert said.splitlines() == [*later, hashlib.sha256(whole.dump()).hexdigest()]
+    assert list(tmp_path.iterdir()) == []
+
+
+def _truncated(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _flipped(data: bytes) -> bytes:
+    return data[:40] + bytes([data[40] ^ 1]) + data[41:]
+
+
+@every_family
+@pytest.mark.parametrize("damage", [_truncated, _flipped, lambda _: b""], ids=["truncated", "flipped", "empty"])
+@pytest.mark.parametrize("ending", [".weights", ".json"])
+def test_damage_meets_no_parser(
+    family: str,
+    damage: Callable[[bytes], bytes],
+    ending: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The newest checkpoint is left out with a warning, the one before it serves, and the result is the same."""
+    whole = _fit(family, "regression", PARAMETERS[family], Checkpoints(tmp_path / "whole")).dump()
+    newest = [path for path in _killed(family, tmp_path / "killed") if path.suffix == ending][-1]
+    newest.write_bytes(damage(newest.read_bytes()))
+    given: list[int] = []
+    original = Checkpoints.newest
+
+    def seen(self: Checkpoints, key: str, below: int) -> checkpoints.Checkpoint | None:
+        found = original(self, key, below)
+        given.append(0 if found is None else found.done)
+        return found
+
+    monkeypatch.setattr(Checkpoints, "newest", seen)
+    with caplog.at_level(logging.WARNING):
+        assert _fit(family, "regression", PARAMETERS[family], Checkpoints(tmp_path / "killed")).dump() == whole
+    assert given == [20]
+    assert "left out" in caplog.text
+
+
+def test_a_record_that_was_edited_counts_as_damage(tmp_path: Path) -> None:
+    """The digest covers the number of iterations, too: otherwise the fit would end with too many trees."""
+    newest = [path for path in _killed("lightgbm", tmp_path / "x") if path.suffix == ".json"][-1]
+    newest.write_bytes(newest.read_bytes().replace(b'"done":40', b'"done":20'))
+    key = fit_key(rows("regression", weighed=True), PARAMETERS["lightgbm"], 5, lightgbm.LIBRARIES)
+    found = Checkpoints(tmp_path / "x").newest(key, 70)
+    assert found is not None
+    assert found.done == 20
+    assert b"Tree=20" not in found.weights
+
+
+def test_another_fit_goes_its_own_way(tmp_path: Path) -> None:
+    """Other rows, weights, settings or seeds have another key; what a killed fit left is removed at the end."""
+    base = rows("regression", weighed=True)
+    keys = {
+        fit_key(base, PLAIN, 5, lightgbm.LIBRARIES),
+        fit_key(base, PLAIN, 6, lightgbm.LIBRARIES),
+        fit_key(base, {**PLAIN, "rounds": 91}, 5, lightgbm.LIBRARIES),
+        fit_key(rows("regression"), PLAIN, 5, lightgbm.LIBRARIES),
+        fit_key(rows("regression", seed=1, weighed=True), PLAIN, 5, lightgbm.LIBRARIES),
+        fit_key(rows("binary", weighed=True), PLAIN, 5, lightgbm.LIBRARIES),
+        fit_key(base, PLAIN, 5, forest.LIBRARIES),
+    }
+    assert len(keys) == 7
+    _killed("lightgbm", tmp_path / "x")
+    longer = {**PARAMETERS["lightgbm"], "rounds": 100}
+    with_leftovers = _fit("lightgbm", "regression", longer, Checkpoints(tmp_path / "x"))
+    assert with_leftovers.dump() == _fit("lightgbm", "regression", longer, Checkpoints(tmp_path / "y")).dump()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_are_kept_and_a_full_disk_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The newest two stay. Where none can be written, the fit says so and ends as it would."""
+    kept = _killed("lightgbm", tmp_path / "x", after=60)
+    assert len(kept) == 2 * KEPT
+    assert {path.suffix for path in kept} == {".json", ".weights"}
+    (tmp_path / "file").touch()
+    whole = _fit("lightgbm", "regression", PARAMETERS["lightgbm"], Checkpoints(tmp_path / "y")).dump()
+    with caplog.at_level(logging.WARNING):
+        nowhere = Checkpoints(tmp_path / "file" / "x")
+        assert _fit("lightgbm", "regression", PARAMETERS["lightgbm"], nowhere).dump() == whole
+    assert "no checkpoint after 20 iterations" in caplog.text
