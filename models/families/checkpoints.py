@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from data.provenance import write_at_once
+from data.disk import write_at_once
 from models.families.base import Parameters, TrainingRows
 
 EVERY: Final = 20
