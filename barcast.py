@@ -106,9 +106,15 @@ def _retrain(options: argparse.Namespace) -> int:
     from flows.command import plan_of
     from flows.engine import Plain
     from flows.pipeline import retrain
+    from flows.plan import PlanError
 
     artifacts, processed = _places()
-    summary = retrain(plan_of(options, artifacts, processed.parent), Plain(_say))
+    try:
+        plan = plan_of(options, artifacts, processed.parent)
+    except PlanError as error:
+        print(f"barcast retrain: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    summary = retrain(plan, Plain(_say))
     print(summary.text(), flush=True)
     return summary.exit_code
 
@@ -129,7 +135,8 @@ def _promote(options: argparse.Namespace) -> int:
         return EXIT_FAILED
     store.load(model, version, load_model, prove)
     why = options.why if verdict.promoted else f"{options.why} (against the gate: {verdict.reason})"
-    entry = store.promote(model, version, why=why)
+    champion = verdict.champion if verdict.promoted else store.current(model)
+    entry = store.promote(model, version, why=why, instead_of=champion)
     print(f"{model} {entry.version} serves")
     return 0
 

@@ -64,7 +64,8 @@ class Desk:
     def predict(self, model: str, query: BarsQuery) -> Answer:
         """Answer one question about bars by one model."""
         asked = resolve(query, self.serving.bars)
-        return self.plane.predict(self.versions.slot(model, query.version, asked.as_of), asked)
+        slot = self.versions.slot(model, query.version, query.as_of or asked.as_of)
+        return self.plane.predict(slot, asked)
 
     def regime_of(self, model: str, seen: Observations) -> Answer:
         """Answer from ready-made observations instead of bars."""
@@ -76,7 +77,8 @@ class Desk:
             detail = f"expected {AT_AS_OF!r} or no version, as every model is asked; take it out"
             raise invalid("/version", detail)
         asked = resolve(question, self.serving.bars)
-        slots = {model: self.versions.slot(model, question.version, asked.as_of) for model in self.serving.models}
+        day = question.as_of or asked.as_of
+        slots = {model: self.versions.slot(model, question.version, day) for model in self.serving.models}
         answers = self.plane.together([slots[model] for model in self.bar_models], asked)
         query = ForecastQuery(periods=SHORT, symbol=asked.symbol, history=asked.bars, regressors={}, level=None)
         for model, slot in slots.items():

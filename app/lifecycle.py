@@ -41,14 +41,19 @@ class Lifecycle:
         """
         before, why = self._version(model), BY_HAND if isinstance(asked.why, UnsetType) else asked.why
         try:
-            gate = self._store.manifest(model, asked.version).gate
+            gate, current = self._store.manifest(model, asked.version).gate, self._store.current(model)
+            instead_of = current if isinstance(asked.instead_of, UnsetType) else asked.instead_of
+            if gate.promoted and asked.anyway is not True and current not in {gate.champion, asked.version}:
+                detail = f"expected a verdict against {current or 'none'}, which serves, found one against "
+                detail += f"{gate.champion or 'none'}; judge it again (barcast promote {model} {asked.version}), "
+                raise ProblemError(problems.GATE_SAID_NO, detail + 'or send "anyway": true if you know better')
             if not gate.promoted and asked.anyway is not True:
                 detail = f"expected a version that the gate let through, found {asked.version} kept: {gate.reason}; "
                 raise ProblemError(problems.GATE_SAID_NO, detail + 'promote it with "anyway": true if you know better')
             self._store.load(model, asked.version, build_served, prove)
             if not gate.promoted:
                 why = f"{why} (against the gate: {gate.reason})"
-            self._store.promote(model, asked.version, why=why, instead_of=asked.instead_of)
+            self._store.promote(model, asked.version, why=why, instead_of=instead_of)
         except ArtifactError as error:
             raise _refused(model, error) from error
         return self._reloaded(model, before, why)

@@ -93,6 +93,8 @@ class Serving:
     def _reload(self, model: str) -> Slot:
         self._seen[model] = stamp(self.store, model)  # before the load, so that a promotion during it is seen after it
         fresh = self._loaded(model)
+        if fresh.condition == "failed":  # the machine's fault and no promotion's: to be tried again
+            del self._seen[model]
         with self._lock:
             old = self._slots[model]
             if fresh.loaded is None and old.loaded is not None:

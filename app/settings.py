@@ -88,6 +88,13 @@ class Settings(BaseSettings):
             raise ValueError(f"expected at least {MIN_KEY_LENGTH} printable ASCII characters without spaces")
         return key
 
+    @field_validator("admin_key")
+    @classmethod
+    def _another_key(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if key is not None and key == info.data.get("api_key"):
+            raise ValueError("expected another key than BARCAST_API_KEY, or every client could promote models")
+        return key
+
     @field_validator("host")
     @classmethod
     def _exposed_only_with_key(cls, host: str, info: ValidationInfo) -> str:

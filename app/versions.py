@@ -47,9 +47,11 @@ class Versions:
         if current.loaded is not None and current.loaded.version == version:
             return current
         with self._lock:
-            if (known := self._slots.get((model, version))) is not None:
+            known = self._slots.get((model, version))
+            if known is not None and self._serving.store.may_serve(model, version):
                 self._slots.move_to_end((model, version))
                 return known
+            self._slots.pop((model, version), None)
         slot = self._load(model, version)
         with self._lock:
             self._slots[model, version] = slot

@@ -12,6 +12,9 @@ from app.serving import Serving
 INTERVAL_SECONDS: Final = 0.5
 """Time between two looks. A look is one system call a model; loading takes tenths of a second on top."""
 
+LONGEST_PAUSE_SECONDS: Final = 30.0
+"""Most time between two tries to load what the machine would not load."""
+
 log = logging.getLogger(__name__)
 
 
@@ -28,17 +31,28 @@ def freeze() -> None:
 async def watch(serving: Serving, interval: float = INTERVAL_SECONDS) -> None:
     """Load every promotion that is made from now on, until cancelled.
 
-    A version that can't be loaded is not tried again before the next promotion: it is quarantined by then, or the
-    machine is at fault, and the version that served goes on serving either way.
+    A version that can't be loaded is not tried again before the next promotion: it is quarantined by then, and the
+    version that served goes on serving. Where the machine is at fault, it is tried again, ever more seldom.
     """
+    pauses: dict[str, float] = {}
+    failures: dict[str, int] = {}
     while True:
         await asyncio.sleep(interval)
+        loaded = False
         for model in serving.changed():
+            pause = pauses.get(model, 0.0)
+            if pause > interval:
+                pauses[model] = pause - interval
+                continue
             try:
                 slot = await run_in_threadpool(serving.reload, model)
-                freeze()
             except Exception:  # the watch must outlive whatever goes wrong with one model
                 log.exception("%s could not be looked at again", model)
                 continue
+            failures[model] = 0 if slot.reason is None else failures.get(model, 0) + 1
+            pauses[model] = min(interval * 2 ** failures[model], LONGEST_PAUSE_SECONDS) if failures[model] else 0.0
             if slot.loaded is not None and slot.reason is None:
+                loaded = True
                 log.info("%s %s serves", model, slot.loaded.version)
+        if loaded:
+            freeze()

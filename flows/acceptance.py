@@ -23,15 +23,24 @@ def read_accepted(path: Path) -> tuple[Accepted, ...]:
     """
     if not path.is_file():
         return ()
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, strict=True)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path}: expected UTF-8 text, found: {error}; save it as UTF-8") from error
+    rows = csv.DictReader(text.splitlines(), strict=True)
+    try:
         if tuple(rows.fieldnames or ()) != COLUMNS:
             message = f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(rows.fieldnames or ())}"
             raise PlanError(f"{message}; correct the first line")
         return tuple(_accepted(path, rows.line_num, row) for row in rows)
+    except csv.Error as error:
+        message = f"{path}, line {rows.line_num}: expected cells and quotes that close, found: {error}; correct it"
+        raise PlanError(message) from error
 
 
 def _accepted(path: Path, line: int, row: dict[str, str]) -> Accepted:
+    if None in row:  # where `csv` puts what has no column
+        raise PlanError(f"{path}, line {line}: expected {len(COLUMNS)} cells, found more; quote a reason with a comma")
     try:
         accepted = msgspec.convert(row, Accepted)
     except msgspec.ValidationError as error:

@@ -16,7 +16,7 @@ exit codes:
   1    a script failed, or the service does not serve what was promoted; what serves is in the table
   2    wrong arguments
   3    a candidate was kept: the gate said no, and why
-  4    the data halted the run before any training; everything serves as before
+  4    the data halted the run before any training; every model serves as before
   130  interrupted
 """
 

@@ -1,11 +1,22 @@
 """How steps are run: by whom is left to an engine, so that one pipeline serves the command line and Prefect alike."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+@contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` where the block is left by anything but its end."""
+    try:
+        yield
+    except BaseException:
+        stop()
+        raise
 
 
 class Engine(Protocol):
@@ -19,8 +30,13 @@ class Engine(Protocol):
         """Run one step and return its result; raises what it raises."""
         ...
 
-    def each(self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int) -> list[R | Exception]:
-        """Run a step for each item, so many at once; return results, or what was raised, in order of the items."""
+    def each(
+        self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int, stop: Callable[[], None]
+    ) -> list[R | Exception]:
+        """Run a step for each item, so many at once; return results, or what was raised, in order of the items.
+
+        ``stop`` ends all that runs; it is called where this is interrupted, before anything is waited for.
+        """
         ...
 
 
@@ -36,9 +52,11 @@ class Plain:
         self.say(f"[{name}]")
         return do()
 
-    def each(self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int) -> list[R | Exception]:
+    def each(
+        self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int, stop: Callable[[], None]
+    ) -> list[R | Exception]:
         """Run a step for each item, in threads."""
         self.say(f"[{name}] {', '.join(items)}")
-        with ThreadPoolExecutor(max(1, at_once)) as pool:
+        with ThreadPoolExecutor(max(1, at_once)) as pool, interruptible(stop):
             futures = [pool.submit(do, item) for item in items]
             return [future.exception() or future.result() for future in futures]  # type: ignore[misc]  # a base exception is raised by `result`

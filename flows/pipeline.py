@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 import numpy as np
 
-from data.disk import write_at_once
+from data.disk import advice, write_at_once
 from data.validation.report import Validation
 from feature_mapper.errors import BarcastError
 from flows import steps
@@ -18,6 +18,7 @@ from flows.engine import Engine
 from flows.ingestion import Ingestion, ingest, now
 from flows.plan import Plan
 from flows.summary import SCHEMA, State, Step, Summary, Trained
+from models.errors import StoreError
 from models.store import ArtifactStore
 from training.kit.fleet import Result, stopping
 
@@ -46,11 +47,14 @@ def retrain(plan: Plan, engine: Engine, clock: Callable[[], dt.datetime] = now) 
     try:
         ingestion = run.ingested()
         run.validated(ingestion)
-    except BarcastError as error:
-        summary = run.halted(str(error))
+    except (BarcastError, OSError) as error:
+        summary = run.halted(steps.failure(error))
     else:
         summary = run.done(ingestion, run.trained(ingestion))
-    run.write("summary.json", msgspec.json.format(msgspec.json.encode(summary), indent=1) + b"\n")
+    try:
+        run.write("summary.json", msgspec.json.format(msgspec.json.encode(summary), indent=1) + b"\n")
+    except OSError as error:  # what was done is done, and is told on the terminal all the same
+        engine.say(f"the summary can't be written: {error}; {advice(error)}")
     return summary
 
 
@@ -111,7 +115,7 @@ class _Run:
         fleet = steps.fleet_of(self.plan, ingestion, self.engine.say)
         with stopping(fleet):
             results = self._timed(
-                "train", lambda: self.engine.each("train", fleet.train, self.plan.models, self.plan.jobs)
+                "train", lambda: self.engine.each("train", fleet.train, self.plan.models, self.plan.jobs, fleet.end)
             )
         pairs = zip(self.plan.models, results, strict=True)
         return [self._settled(model, result) for model, result in pairs]
@@ -119,14 +123,15 @@ class _Run:
     def _settled(self, model: str, result: Result | Exception) -> Trained:
         if isinstance(result, Exception):
             return self._told(model, Result(model, 1, 0.0), steps.failure(result))
-        if result.version is None:
+        if result.version is None or result.code != 0:
             last = result.tail[-1] if result.tail else "it said nothing"
-            return self._told(model, result, f"{result.outcome}: {last}")
+            outcome = result.outcome if result.code != 0 else "published nothing"
+            return self._told(model, result, f"{outcome}: {last}")
         try:
             said = self._step(f"judge {model}", lambda: steps.judge_candidate(self.plan, result))
             self.engine.say(f"[judge {model}] {result.version}: {said}")
             settled = self._step(f"promote {model}", lambda: steps.promote_candidate(self.plan, result))
-        except BarcastError as error:
+        except (BarcastError, OSError) as error:
             return self._told(model, result, steps.failure(error))
         return self._told(model, result, settled.reason, "promoted" if settled.promoted else "candidate")
 
@@ -136,13 +141,20 @@ class _Run:
             state=state,
             version=result.version,
             before=self.serving[model],
-            serves=self.store.current(model),
+            serves=self._serves(model),
             exit_code=result.code,
             seconds=result.seconds,
             peak_mib=result.peak_mib,
             reason=reason,
             tail=result.tail,
         )
+
+    def _serves(self, model: str) -> str | None:
+        try:
+            return self.store.current(model)
+        except StoreError as error:
+            self.engine.say(f"what serves of {model} can't be read: {error}")
+            return None
 
     def done(self, ingestion: Ingestion, models: list[Trained]) -> Summary:
         """Confirm what serves, and sum up."""

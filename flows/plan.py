@@ -1,5 +1,6 @@
 """What a retraining is to do: every choice of a run, in one value."""
 
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,10 +108,10 @@ def plan(
     for name in (*only, *skip):
         if name not in known_models:
             raise PlanError(f"expected models out of {', '.join(known_models)}, found {name!r}; correct it")
-    models = [model for model in only or known_models if model not in skip]
+    models = [model for model in dict.fromkeys(only or known_models) if model not in skip]
     if not models:
         raise PlanError("expected at least one model to train, found none; skip fewer")
-    if script_timeout_s <= 0 or not 0 <= missing < 1 or (jobs is not None and jobs < 1):
+    if not 0 < script_timeout_s < math.inf or not 0 <= missing < 1 or (jobs is not None and jobs < 1):
         found = f"a time limit of {script_timeout_s:g} s, a share of {missing:g}, {jobs} jobs"
         raise PlanError(f"expected a time limit above 0, a share from 0 to below 1 and 1 job or more, found {found}")
     return Plan(

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 from feature_mapper.errors import BarcastError
 from flows.choices import SCRIPT_TIMEOUT_S
 from flows.command import EPILOG, add_arguments, arguments_of
+from flows.engine import interruptible
 from flows.pipeline import retrain
-from flows.plan import plan
+from flows.plan import PlanError, plan
 from flows.server import QUIET, prefect_server
 from flows.summary import EXIT_FAILED, EXIT_HALTED
 
@@ -30,6 +31,7 @@ NAME: Final = "barcast-retraining"
 CRON: Final = "30 22 * * 1-5"
 """22:30 UTC on weekdays: after the close of New York in summer and winter."""
 
+EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
 
@@ -51,13 +53,15 @@ class PrefectEngine:
 
         return task(name=name, persist_result=False)(do)()
 
-    def each(self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int) -> list[R | Exception]:
+    def each(
+        self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int, stop: Callable[[], None]
+    ) -> list[R | Exception]:
         """Run a task for each item, in threads."""
         from prefect import task
         from prefect.task_runners import ThreadPoolTaskRunner
 
         runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=at_once)
-        with runner:
+        with runner, interruptible(stop):
             futures = [
                 runner.submit(task(name=f"{name} {item}", persist_result=False)(_about(do, item)), {}) for item in items
             ]
@@ -170,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise done
     except BarcastError as error:
         print(f"{NAME}: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_USAGE if isinstance(error, PlanError) else EXIT_FAILED
     except KeyboardInterrupt:
         print(f"{NAME}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
+import numpy as np
 
 from data.bar_store import BarStore
 from data.errors import DataError
 from data.snapshots import About
 from data.symbols import symbol_of
+from feature_mapper.bars import Bars
 from flows.plan import Plan, PlanError
 
 if TYPE_CHECKING:
     from data.sources.yahoo import Usable, YahooSeries
+
+RESTATED: Final = 1e-6
+"""Relative distance of two closes of a day from which they are two stories: printed prices have six digits."""
 
 Clock = Callable[[], dt.datetime]
 Status = Literal["new", "updated", "unchanged", "stored", "failed"]
@@ -69,6 +74,7 @@ def _files(plan: Plan, store: BarStore, _now: Clock) -> Iterator[Ingested]:
 
 def _file(path: Path, symbol: str, store: BarStore, plan: Plan) -> Ingested:
     before = store.snapshots.latest(symbol, "csv")
+    known = store.bars(symbol) if symbol in _names(store) else None
     try:
         data = path.read_bytes()
         if before is not None and store.snapshots.read(before) == data and symbol in _names(store):
@@ -79,8 +85,20 @@ def _file(path: Path, symbol: str, store: BarStore, plan: Plan) -> Ingested:
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
     (series,) = report.series
     said = f"{series.bars} bars, {series.first} to {series.last}, {series.adjustment.value}"
+    restated = "" if known is None else _restated(known, store.bars(symbol))
     status: Status = "new" if before is None else "updated"
-    return Ingested(symbol=symbol, status=status, restated=before is not None, said=said)
+    return Ingested(symbol=symbol, status=status, restated=bool(restated), said=f"{said}{restated}")
+
+
+def _restated(known: Bars, told: Bars) -> str:
+    """Say which days that were known have another close now; empty if none has."""
+    if known.date is None or told.date is None:
+        return ""
+    days, left, right = np.intersect1d(known.date, told.date, return_indices=True)
+    changed = days[~np.isclose(known.close[left], told.close[right], rtol=RESTATED, atol=0)]
+    if not len(changed):
+        return ""
+    return f"; {len(changed)} known days are restated, {changed[0]} to {changed[-1]}: kept as a new snapshot"
 
 
 def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: BarStore) -> Ingested:

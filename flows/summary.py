@@ -98,7 +98,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def verdict(self) -> str:
         """Say it in one sentence."""
         if self.halted is not None:
-            return f"halted before any training: {self.halted}; everything serves as before"
+            return f"halted before any training: {self.halted}; every model serves as before"
         counted = [(state, self.count(state)) for state in ("promoted", "candidate", "failed")]
         told = ", ".join(f"{number} {_WORDS[state]}" for state, number in counted if number)
         return f"{told or 'nothing was trained'}, of {len(self.models)} models in {self.seconds:.0f} s"

@@ -131,7 +131,8 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     interval : tuple of float
         Of the gain, two-sided, so that each end holds at the verdict's level divided by the number of tiers.
     verdict : str
-        ``better``, ``not worse`` or ``worse``, or ``the same`` where every loss is equal.
+        ``better``, ``not worse`` or ``worse``; ``the same`` where every loss is equal, ``too few days`` where there are
+        too few to tell.
 
     """
 

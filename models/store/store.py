@@ -321,6 +321,11 @@ class ArtifactStore:
             with writing.transaction(place, self._writer) as t:
                 writing.release(t, publication, why)
 
+    def may_serve(self, model: str, version: str) -> bool:
+        """Tell whether a version is there and not quarantined, by two system calls; what it holds is not looked at."""
+        place = shelf(self.root, model)
+        return place.folder(version).is_dir() and not place.marker(version).exists()
+
     def removable(self, model: str, keep: int = KEEP) -> tuple[str, ...]:
         """Return the versions that `collect` would remove, oldest first."""
         return self._removable(shelf(self.root, model), keep)
@@ -347,7 +352,9 @@ class ArtifactStore:
     def _removable(self, place: Shelf, keep: int) -> tuple[str, ...]:
         with _reading(place):
             current = place.current()
-            return removable(tuple(place.published()), place.ledger().promotions(current), keep)
+            published = place.published()
+            sound = frozenset(version for version in published if self._quarantine_of(place, version) is None)
+            return removable(tuple(published), place.ledger().promotions(current), keep, sound)
 
     def _resolve(self, place: Shelf, version: str | None) -> Entry:
         """Return the line that names a version and anchors its manifest; ``CURRENT`` is read here and nowhere else."""

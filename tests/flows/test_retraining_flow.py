@@ -52,7 +52,7 @@ def test_importing_the_module_loads_no_prefect() -> None:
     """Nor does its help; a mistake is told before Prefect starts."""
     program = "import sys, flows.retraining_flow as f; print(f.main(['--only', 'nobody']), 'prefect' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout == "1 False\n"
+    assert done.stdout == "2 False\n"
     assert done.stderr.startswith(f"{NAME}: expected models out of ")
 
 

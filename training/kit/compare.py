@@ -48,7 +48,7 @@ def _lines(one: Artifact, other: Artifact) -> Iterator[str]:
         figures = f"{comparison.metric} {comparison.gain:+.5f} [{low:+.5f}, {high:+.5f}]"
         yield f"tier {comparison.tier:>3}: {left.version} is {word}: {figures}, {comparison.n:,} rows"
     if found:
-        yield f"intervals hold at a level of {LEVEL:g} over all tiers together"
+        yield f"each end of an interval holds at a level of {LEVEL:g} over all tiers together"
 
 
 def _facts(left: Manifest, right: Manifest) -> Iterator[tuple[str, str, str]]:

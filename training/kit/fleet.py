@@ -175,9 +175,10 @@ def _waited(process: subprocess.Popen[str]) -> tuple[int, float | None]:
         _, status, usage = os.wait4(process.pid, 0)
     except ChildProcessError:  # whoever ended it has waited for it
         return process.wait(), None
-    process.returncode = os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(status)
+    process.returncode = code
     per_mib = 1024 if sys.platform.startswith("linux") else 1024 * 1024
-    return process.returncode, usage.ru_maxrss / per_mib
+    return code, usage.ru_maxrss / per_mib
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
@@ -186,13 +187,13 @@ def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a process and what it started, if it still runs: first by asking, then by force."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        _signal(process, number)
+    """End a process and what it started: first by asking, then, also what outlived it, by force."""
+    if process.poll() is None:
+        _signal(process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(PATIENCE_S)
+    _signal(process, signal.SIGKILL)
+    process.wait()
 
 
 def script_arguments(artifacts: Path, data: Path, symbols: Sequence[str] = (), *, candidate: bool = False) -> list[str]:

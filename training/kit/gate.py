@@ -34,6 +34,9 @@ LEAST_DAYS: Final = 2 * BLOCK
 SKILLED: Final = "better than naive"
 UNSKILLED: Final = "no measurable skill"
 
+SHOWN: Final = 5
+"""Symbols that a reason names."""
+
 YES, NO = "yes", "no"
 
 _SEED: Final = 11
@@ -76,8 +79,8 @@ def judge(candidate: Candidate, model: str, store: ArtifactStore) -> GateVerdict
     """
     naive = tuple(_against_naive(candidate.losses))
     label = SKILLED if naive[-1].verdict == "better" else UNSKILLED
-    champion = _champion(model, store)
-    version = None if champion is None else champion.manifest.version
+    version = store.current(model)  # also that of a champion that can't serve any more: a promotion replaces it
+    champion = None if version is None else _champion(model, version, store)
 
     def verdict(answer: str, reason: str, against: Sequence[Comparison] = ()) -> GateVerdict:
         return GateVerdict(
@@ -92,10 +95,10 @@ def judge(candidate: Candidate, model: str, store: ArtifactStore) -> GateVerdict
 
     if failed := [check.name for check in candidate.checks if not check.passed]:
         return verdict(NO, f"leak checks failed: {', '.join(failed)}")
-    worst = min(naive, key=lambda comparison: comparison.gain)
-    if worst.verdict == "worse" and worst.gain < -MARGIN:
+    if short := [comparison for comparison in naive if comparison.verdict == "worse" and comparison.gain < -MARGIN]:
+        worst = min(short, key=lambda comparison: comparison.gain)
         return verdict(NO, f"worse than its naive baseline by more than {MARGIN:g}: {_said(worst)}")
-    if champion is None or version is None:
+    if champion is None:
         return verdict(YES, f"first sound version, {label}: {_said(naive[-1])}")
     if champion.manifest.target != candidate.target:
         return verdict(YES, f"new target {candidate.target.name}; {version} had another")
@@ -130,12 +133,24 @@ def _objections(
         hint = "train it on the champion's symbols too, or promote it by hand"
         yield f"expected {LEAST_DAYS} days that {name} forecast as well, found fewer; {hint}"
         return
+    if lacking := _lacking(candidate.losses, incumbent.losses):
+        hint = "train it on that too, or promote it by hand"
+        yield f"expected all that {name} forecasts as well, found no {lacking}; {hint}"
     if worse := [comparison for comparison in against if comparison.verdict == "worse"]:
         yield f"worse than {name}: {_said(min(worse, key=lambda comparison: comparison.gain))}"
-    if label == UNSKILLED and _label(incumbent.losses) == SKILLED:
+    better = any(comparison.verdict == "better" for comparison in against)
+    if label == UNSKILLED and not better and _label(incumbent.losses) == SKILLED:
         yield f"{name} is better than naive, and this is not measurably so: {_said(against[-1])}"
     if all(comparison.verdict == "the same" for comparison in against) and candidate.last <= incumbent.last:
         yield f"the same as {name} on all {against[-1].n:,} rows, and knows no later day"
+
+
+def _lacking(losses: Losses, incumbent: Losses) -> str:
+    """Name the tiers and symbols that a champion has and a candidate lacks."""
+    tiers = {tier.tier for tier in incumbent.tiers} - {tier.tier for tier in losses.tiers}
+    symbols = sorted({*incumbent.symbols} - {*losses.symbols})
+    names = [f"tier {tier}" for tier in sorted(tiers)] + symbols[:SHOWN]
+    return ", ".join(names) + (" ..." if len(symbols) > SHOWN else "")
 
 
 def _against_naive(losses: Losses) -> list[Comparison]:
@@ -173,6 +188,8 @@ def _comparison(tier: TierLosses, rival: str, rows: Common, tiers: int) -> Compa
     interval = gain + (low - gain) * longer, gain + (high - gain) * longer
     if np.array_equal(rows.one, rows.other):
         verdict = "the same"
+    elif len(sums.rows) < LEAST_DAYS:
+        verdict = "too few days"
     elif interval[0] > 0:
         verdict = "better"
     else:
@@ -207,9 +224,9 @@ def headline(scores: tuple[Score, ...]) -> Score:
     return scores[0]
 
 
-def _champion(model: str, store: ArtifactStore) -> Artifact | None:
-    """Return the version that serves, or None if there is none that can."""
+def _champion(model: str, version: str, store: ArtifactStore) -> Artifact | None:
+    """Return the version that is promoted, or None if it can't serve."""
     try:
-        return store.read(model)
+        return store.read(model, version)
     except (ArtifactMissing, ArtifactQuarantined, ArtifactUnsound):
         return None
