@@ -85,7 +85,10 @@ def _files(path: Path) -> list[Layer]:
     seen: list[Path] = []
     next_path: Path | None = path
     while next_path is not None:
-        here, name = next_path.resolve(), _shown(next_path)
+        try:
+            here, name = next_path.resolve(), _shown(next_path)
+        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name with a zero byte
+            raise ConfigError(f"{next_path}: expected a path, found otherwise: {error}; correct it") from error
         if here in seen:
             chain = " -> ".join(_shown(one) for one in (*seen, here))
             raise ConfigError(f"{name}: expected a base that is not based on itself, found {chain}; break the circle")
@@ -167,7 +170,7 @@ class _Merging:
         """Lay one layer on top."""
         self._layers.append(layer.origin)
         if layer.whole:
-            self._tree = {}
+            self._tree, self._origins = {}, {}
         elif "family" in layer.tree and layer.tree["family"] != self._tree.get("family"):
             tuning = self._tree.get("tuning")
             searched = {**tuning, "space": {}} if isinstance(tuning, dict) else tuning
@@ -297,9 +300,9 @@ class _Merging:
         if known is None:
             return
         for name in config.parameters:
-            place: Place = ("parameters", name)
-            if name not in known and place in self._origins:  # spec.py may know better
-                _unknown(self._origins[place], place, known)
+            if name not in known and name not in self._below.parameters:  # spec.py may know better
+                place: Place = ("parameters", name)
+                _unknown(self._origin(place), place, known)
         for name in config.tuning.space:
             first, _, rest = name.partition(".")
             if first == "parameters" and rest not in known:

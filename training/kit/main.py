@@ -47,7 +47,7 @@ class Report(msgspec.Struct, frozen=True):
 def main(script: str, arguments: Sequence[str] | None = None) -> int:
     """Train the model of the folder that ``script`` lies in; return the exit code, see ``--help``."""
     model = Path(script).resolve().parent.name
-    options = _parser(model).parse_args(arguments)
+    options = _parser(model).parse_intermixed_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     store = ArtifactStore(options.artifacts, by=f"train {model}")
     try:
@@ -112,7 +112,7 @@ def _parser(model: str) -> argparse.ArgumentParser:
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
-        help="change a value of the experiment, such as parameters.num_leaves=15; before options that take a list",
+        help="change a value of the experiment, such as parameters.num_leaves=15; not behind --symbols",
     )
     parser.add_argument(
         "--checkpoints",

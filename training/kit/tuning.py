@@ -165,6 +165,10 @@ def tune(
     made_of = _made_of(experiment, space, parts)
     try:
         place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"expected a folder for studies at {place}, found: {error.strerror}; make it, or name another one"
+        raise TuningError(message) from error
+    try:
         with locked(place / f"{name}.lock", 0.0), _quiet(), _opened(place / f"{name}.db", name) as study:
             _same(study, made_of, name)
             _bury(study)
@@ -172,9 +176,6 @@ def tune(
             return _concluded(study, experiment, series, parts, name)
     except StoreBusy as error:
         raise TuningError(f"the study {name} is being run by another process; wait, or choose another name") from error
-    except OSError as error:
-        message = f"expected a folder for studies at {place}, found: {error.strerror}; make it, or name another one"
-        raise TuningError(message) from error
 
 
 def space_of(experiment: Experiment) -> Mapping[str, Dimension]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from models.families import forest, lightgbm
 from models.families.base import tabular_family
 from models.manifest import NO_LINEAGE
+from training.kit import compose
 from training.kit.compose import MAX_FILES, resolve, restore, vary
 from training.kit.config import ConfigError, Configuration, Dimension
 from training.kit.discover import FOLDER, model_names, spec_of
@@ -125,6 +126,27 @@ def test_a_search_space_is_replaced_place_by_place(tmp_path: Path) -> None:
     path = _file(tmp_path, "base: y.yaml\ntuning: {space: {parameters.num_leaves: {choices: [7, 15]}}}")
     space = resolve(MODEL, path, ["tuning.space.keep=null"]).config.tuning.space
     assert space == {"parameters.num_leaves": Dimension(choices=(7, 15))}
+
+
+def test_a_declaration_may_know_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `spec.py` sets beyond the list is kept, also from what is stored; a file can change it, not add to it."""
+    declared = ModelSpec(family="lightgbm", parameters={"rounds": 3, "cat_smooth": 2})
+    monkeypatch.setattr(compose, "spec_of", lambda _: declared)
+    experiment = resolve(MODEL, _file(tmp_path, "parameters: {cat_smooth: 5}"))
+    assert experiment.spec.parameters == {"rounds": 3, "cat_smooth": 5}
+    assert restore(MODEL, experiment.config.as_json()).config == experiment.config
+    with pytest.raises(ConfigError, match="cat_l2"):
+        resolve(MODEL, _file(tmp_path, "parameters: {cat_l2: 5}"))
+
+
+def test_paths_that_are_none(tmp_path: Path) -> None:
+    """Links in a circle and names with a zero byte are faults of a configuration, not of the program."""
+    (tmp_path / "a.yaml").symlink_to("b.yaml")
+    (tmp_path / "b.yaml").symlink_to("a.yaml")
+    with pytest.raises(ConfigError, match="expected a path"):
+        resolve(MODEL, _file(tmp_path, "base: a.yaml"))
+    with pytest.raises(ConfigError, match="expected a path"):
+        resolve(MODEL, _file(tmp_path, 'base: "a\\0b"'))
 
 
 def test_a_file_that_begins_with_nothing(tmp_path: Path) -> None:

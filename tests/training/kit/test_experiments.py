@@ -1,6 +1,8 @@
 """Experiments train: a YAML file alone is one, and its artifact says how to have it again."""
 
 import os
+import signal
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -33,12 +35,28 @@ source: {until: 2003-12-31}
 SCRIPT = str(Path(command.__file__).parents[1] / MODEL / "train.py")
 
 
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Give SIGTERM back: a script takes it for itself, and here it runs inside the tests."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 def test_a_new_experiment_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`train.py --config` trains by it; the artifact keeps configuration and lineage, and trains again from them."""
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     places = ["--artifacts", str(tmp_path / "store"), "--data", str(tmp_path / "none"), "--candidate"]
-    arguments = ["--config", str(path), "parameters.num_leaves=5", *places, "--checkpoints", str(tmp_path / "kept")]
+    arguments = [
+        "tracking=false",
+        "--config",
+        str(path),
+        "parameters.num_leaves=5",
+        *places,
+        "--checkpoints",
+        str(tmp_path / "kept"),
+    ]
     assert command.main(SCRIPT, arguments) == 0, capsys.readouterr().err
     store = ArtifactStore(tmp_path / "store")
     manifest = store.load(MODEL, "v000001", load_model, prove).manifest

@@ -3,7 +3,8 @@
 import argparse
 import re
 import shlex
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```yaml\n(.*?)```", PAGE, flags=
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL) for line in block.splitlines()]
 REFUSED = re.findall(r"<!-- refused: (.*?) -->\n```text\n(.*?)\n```", PAGE, flags=re.DOTALL)
 SERIES = markets(900)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Give SIGTERM back: a script takes it for itself, and here it runs inside the tests."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -234,6 +234,8 @@ def test_a_study_is_of_one_configuration_and_one_process(whole: Path) -> None:
         tune(searched(8), SERIES, whole, STUDY)
     with pytest.raises(TuningError, match="choose another one"):
         tune(searched(8), SERIES, whole, "../up")
+    with pytest.raises(TuningError, match="expected a folder for studies at"):
+        tune(searched(8), SERIES, whole / MODEL / f"{STUDY}.db", STUDY)
     (whole / MODEL / "broken.db").write_bytes(b"no database" * 100)
     with pytest.raises(TuningError, match=r"expected a study in broken\.db"):
         tune(searched(8), SERIES, whole, "broken")
