@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_CANDIDATE: Final = 3
 EXIT_INTERRUPTED: Final = 130
 
 
@@ -63,9 +64,13 @@ def _train(options: argparse.Namespace) -> int:
     from training.kit.missing import missing
 
     artifacts, data = _places()
-    for model in options.models:
+    named = [word for word in options.models if "=" not in word]
+    overrides = [word for word in options.models if "=" in word]
+    for model in named:
         spec_of(model)  # raises before anything starts
-    models = tuple(dict.fromkeys(options.models)) or model_names()
+    if options.config is not None or overrides:
+        return _train_by(options.config, named, overrides)
+    models = tuple(dict.fromkeys(named)) or model_names()
     if options.missing:
         wanted = missing(ArtifactStore(artifacts))
         models = tuple(model for model in models if model in wanted)
@@ -73,6 +78,47 @@ def _train(options: argparse.Namespace) -> int:
             print("Nothing is missing.")
             return 0
     return _train_models(models, artifacts, data)
+
+
+def _train_by(config: Path | None, models: Sequence[str], overrides: Sequence[str]) -> int:
+    from training.kit.commands import train
+
+    if len(models) != 1:
+        print(f"barcast train: expected one model with --config or key=value, found {len(models)}", file=sys.stderr)
+        return EXIT_USAGE
+    artifacts, data = _places()
+    return train(models[0], config, overrides, artifacts=artifacts, data=data, say=_say).code
+
+
+def _cv(options: argparse.Namespace) -> int:
+    from training.kit.commands import cv
+
+    cv(options.model, options.config, options.overrides, data=_places()[1], say=_say)
+    return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from training.kit.commands import tune
+
+    artifacts, data = _places()
+    done = tune(
+        options.model,
+        options.study,
+        options.config,
+        options.overrides,
+        artifacts=artifacts,
+        data=data,
+        retrain=options.retrain,
+        say=_say,
+    )
+    return 0 if done["promoted"] or not options.retrain else EXIT_CANDIDATE
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from training.kit.commands import evaluate
+
+    evaluate(options.model, options.version, artifacts=_places()[0], say=_say)
+    return 0
 
 
 def _train_models(models: Sequence[str], artifacts: Path, data: Path) -> int:
@@ -287,9 +333,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
 
     train = commands.add_parser("train", help="train models and publish what passes its gate")
-    train.add_argument("models", nargs="*", metavar="MODEL", help="names of model folders (default: all)")
+    train.add_argument(
+        "models", nargs="*", metavar="MODEL", help="names of model folders (default: all); of one, also key=value"
+    )
+    train.add_argument("--config", type=Path, metavar="FILE", help="experiment of one model, see docs/experiments.md")
     train.add_argument("--missing", action="store_true", help="only those that have no sound champion")
     train.set_defaults(run=_train)
+
+    _add_experiments(commands)
 
     models = commands.add_parser("models", help="list models: version that serves, route, worth out of sample")
     models.set_defaults(run=_models)
@@ -331,6 +382,23 @@ def _parser() -> argparse.ArgumentParser:
     for action in (read, store):
         _add_reading(action)
     return parser
+
+
+def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    cv = commands.add_parser("cv", help="cross-validate a configuration; nothing is published")
+    cv.set_defaults(run=_cv)
+    tune = commands.add_parser("tune", help="search for a better configuration behind a holdout, then train it")
+    tune.add_argument("--study", default="default", metavar="NAME", help="one that is there goes on")
+    tune.add_argument("--no-retrain", dest="retrain", action="store_false", help="only search")
+    tune.set_defaults(run=_tune)
+    for action in (cv, tune):
+        action.add_argument("model", metavar="MODEL")
+        action.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as parameters.num_leaves=15")
+        action.add_argument("--config", type=Path, metavar="FILE", help="experiment, see docs/experiments.md")
+    evaluate = commands.add_parser("evaluate", help="what a published version was worth, by tier, year and symbol")
+    evaluate.add_argument("model", metavar="MODEL")
+    evaluate.add_argument("version", nargs="?", metavar="VERSION", help="default: the one that serves")
+    evaluate.set_defaults(run=_evaluate)
 
 
 def _add_lifecycle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
