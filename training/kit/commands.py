@@ -14,10 +14,10 @@ from models.typing import JsonObject
 from training.kit.compose import resolve
 from training.kit.config import plain, series_of
 from training.kit.cv import cross_validate
-from training.kit.cv import evaluate as evaluate_version
 from training.kit.fleet import Fleet, Result, script_arguments, stopping
 from training.kit.progress import Progress
 from training.kit.promotion import settle
+from training.kit.published import evaluate as evaluate_version
 from training.kit.ritual import run
 from training.kit.tracking import record, tracker
 from training.kit.tuning import tune as search

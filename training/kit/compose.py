@@ -7,15 +7,12 @@ they were another library's.
 """
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
 
-import training
 from feature_mapper.catalogue import CATALOGUE
 from models.families.base import FamilyError, tabular_family
 from models.manifest import NO_LINEAGE, Lineage
@@ -23,11 +20,20 @@ from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
 from training.kit.config import WHOLE, ConfigError, Configuration, Dimension, Experiment
 from training.kit.discover import spec_of
+from training.kit.layers import (
+    Layer,
+    Place,
+    dotted,
+    fail,
+    files_of,
+    layer_of,
+    nearest,
+    nested,
+    override,
+    shown,
+    unknown,
+)
 from training.kit.spec import ModelSpec, SpecError, Splits
-from training.kit.yaml_reader import YamlRefused, read_file, read_text
-
-MAX_FILES: Final = 16
-"""Files that may be based on each other."""
 
 COMMAND_LINE: Final = "command line"
 """What a lineage calls overrides."""
@@ -37,17 +43,6 @@ SEARCHED: Final = ("features", "keep")
 
 _FREE: Final = (("parameters",), ("options",), ("tuning", "space"))
 """Places whose entries a layer may take away, and which another family does not inherit."""
-
-Place = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Values that a file or an override sets. ``whole``: nothing below it counts."""
-
-    origin: str
-    tree: JsonObject
-    whole: bool = False
 
 
 def resolve(model: str, path: Path | None = None, overrides: Sequence[str] = ()) -> Experiment:
@@ -61,8 +56,8 @@ def resolve(model: str, path: Path | None = None, overrides: Sequence[str] = ())
         A file can't be read, is based on itself, or sets what can't be set; an override does.
 
     """
-    layers = [*(() if path is None else _files(path)), *map(_override, overrides)]
-    words = [*(() if path is None else [_shown(path)]), *([COMMAND_LINE] if overrides else [])]
+    layers = [*(() if path is None else files_of(path)), *map(override, overrides)]
+    words = [*(() if path is None else [shown(path)]), *([COMMAND_LINE] if overrides else [])]
     lineage = msgspec.structs.replace(NO_LINEAGE, experiment=" + ".join(words) or None)
     return _experiment(model, Configuration.of(spec_of(model)), layers, lineage)
 
@@ -70,71 +65,13 @@ def resolve(model: str, path: Path | None = None, overrides: Sequence[str] = ())
 def restore(model: str, stored: JsonObject) -> Experiment:
     """Return the experiment whose configuration an artifact keeps; raises `ConfigError` if it is of no use any more."""
     origin = f"stored configuration of {model}"
-    return _experiment(model, Configuration.of(spec_of(model)), [_layer(stored, origin)], NO_LINEAGE)
+    return _experiment(model, Configuration.of(spec_of(model)), [layer_of(stored, origin)], NO_LINEAGE)
 
 
 def vary(experiment: Experiment, values: Mapping[str, Json], origin: str) -> Experiment:
     """Return an experiment with some values replaced, by their dotted places; ``origin`` is what messages say."""
-    layers = [Layer(origin, _nested(place, value)) for place, value in values.items()]
+    layers = [Layer(origin, nested(place, value)) for place, value in values.items()]
     return _experiment(experiment.model, experiment.config, layers, experiment.lineage)
-
-
-def _files(path: Path) -> list[Layer]:
-    """Return the layers of a file and of those below it, the lowest first."""
-    layers: list[Layer] = []
-    seen: list[Path] = []
-    next_path: Path | None = path
-    while next_path is not None:
-        try:
-            here, name = next_path.resolve(), _shown(next_path)
-        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name with a zero byte
-            raise ConfigError(f"{next_path}: expected a path, found otherwise: {error}; correct it") from error
-        if here in seen:
-            chain = " -> ".join(_shown(one) for one in (*seen, here))
-            raise ConfigError(f"{name}: expected a base that is not based on itself, found {chain}; break the circle")
-        if len(seen) == MAX_FILES:
-            raise ConfigError(f"{name}: expected at most {MAX_FILES} files based on each other, found more; join some")
-        seen.append(here)
-        try:
-            tree = read_file(next_path, name)
-        except YamlRefused as error:
-            raise ConfigError(str(error)) from error
-        layer = _layer({} if tree is None else tree, name)
-        base = tree.get(WHOLE) if isinstance(tree, dict) else None
-        if base is not None and not isinstance(base, str):
-            _fail(name, (WHOLE,), "a path relative to this file, or null", base, "correct it")
-        layers.insert(0, layer)
-        next_path = None if base is None else here.parent / base
-    return layers
-
-
-def _layer(tree: Json, origin: str) -> Layer:
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{origin}: expected names with values, found {_kind(tree)}; see docs/experiments.md")
-    body = {key: value for key, value in tree.items() if key != WHOLE}
-    return Layer(origin, body, whole=WHOLE in tree and tree[WHOLE] is None)
-
-
-def _override(text: str) -> Layer:
-    origin = f"override {text!r}"
-    place, equals, value = text.partition("=")
-    if not equals or not all(place.split(".")) or not value.strip():
-        raise ConfigError(f"{origin}: expected key=value such as parameters.num_leaves=15, found otherwise; correct it")
-    try:
-        return Layer(origin, _nested(place, read_text(value, origin)))
-    except YamlRefused as error:
-        raise ConfigError(str(error)) from error
-
-
-def _nested(place: str, value: Json) -> JsonObject:
-    """Return mappings that lead to a dotted place. Names in the search space are dotted places themselves."""
-    parts = place.split(".")
-    if parts[:2] == ["tuning", "space"] and len(parts) > 2:
-        parts = [*parts[:2], ".".join(parts[2:])]
-    tree: Json = value
-    for part in reversed(parts):
-        tree = {part: tree}
-    return tree if isinstance(tree, dict) else {}
 
 
 def _experiment(model: str, below: Configuration, layers: Sequence[Layer], lineage: Lineage) -> Experiment:
@@ -183,10 +120,10 @@ class _Merging:
         for key, value in above.items():
             where: Place = (*place, key)
             if fields is not None and key not in fields:
-                _unknown(origin, where, fields)
+                unknown(origin, where, fields)
             if value is None and place in _FREE:
                 if key not in result:
-                    _fail(origin, where, "an inherited entry to take away", "none of that name", _nearest(key, result))
+                    fail(origin, where, "an inherited entry to take away", "none of that name", nearest(key, result))
                 del result[key]
                 continue
             self._origins[where] = origin
@@ -207,7 +144,7 @@ class _Merging:
     def converted(self) -> Configuration:
         """Return the tree as a configuration, every value of its type and of a use."""
         if "family" not in self._tree:
-            _fail(self.names(), ("family",), "a family", "none", "a file that begins with nothing has to name it")
+            fail(self.names(), ("family",), "a family", "none", "a file that begins with nothing has to name it")
         for free in _FREE:
             for key, value in self._entries(free):
                 kind: object = int | float | str | bool
@@ -243,7 +180,7 @@ class _Merging:
     def _refuse(self, where: Place, expected: str, found: Json) -> NoReturn:
         origin = self._origin(where)
         shown = str(msgspec.json.encode(found), "utf-8")[:60]
-        raise ConfigError(f"{origin}: {_dotted(where)}: {expected}, found {shown}; correct it")
+        raise ConfigError(f"{origin}: {dotted(where)}: {expected}, found {shown}; correct it")
 
     def _at(self, where: Place) -> Json:
         found: Json = self._tree
@@ -265,7 +202,7 @@ class _Merging:
         for number, name in enumerate(config.families or ()):
             if name not in known:
                 expected = f"a family of features ({', '.join(known)})"
-                self._deny(("families", str(number)), expected, name, _nearest(name, known))
+                self._deny(("families", str(number)), expected, name, nearest(name, known))
         folder = config.source.folder
         if folder is not None and not Path(folder).is_absolute():  # commands run in several places
             self._deny(("source", "folder"), "an absolute path", folder, "begin it with /")
@@ -302,15 +239,15 @@ class _Merging:
         for name in config.parameters:
             if name not in known and name not in self._below.parameters:  # spec.py may know better
                 place: Place = ("parameters", name)
-                _unknown(self._origin(place), place, known)
+                unknown(self._origin(place), place, known)
         for name in config.tuning.space:
             first, _, rest = name.partition(".")
             if first == "parameters" and rest not in known:
                 place = ("tuning", "space", "parameters", rest)
-                _unknown(self._origin(("tuning", "space", name)), place, known)
+                unknown(self._origin(("tuning", "space", name)), place, known)
 
     def _deny(self, place: Place, expected: str, found: Json, remedy: str) -> NoReturn:
-        _fail(self._origin(place), place, expected, found, remedy)
+        fail(self._origin(place), place, expected, found, remedy)
 
 
 def _options_of(task: str) -> type | None:
@@ -348,33 +285,3 @@ def _steps(path: str) -> Iterator[str]:
     for part in path.replace("[", ".").replace("]", "").split("."):
         if part and part != "...":
             yield part
-
-
-def _unknown(origin: str, where: Place, known: Iterable[str]) -> NoReturn:
-    around = _dotted(where[:-1])
-    _fail(origin, where, f"a key of {around}" if around else "a known key", where[-1], _nearest(where[-1], known))
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names) or 'none'}"
-
-
-def _fail(origin: str, where: Place, expected: str, found: Json, remedy: str) -> NoReturn:
-    raise ConfigError(f"{origin}: {_dotted(where)}: expected {expected}, found {found!r}; {remedy}")
-
-
-def _dotted(where: Place) -> str:
-    return ".".join(where)
-
-
-def _kind(value: Json) -> str:
-    return {list: "a list", str: "text", bool: "a yes or no"}.get(type(value), "a number")
-
-
-def _shown(path: Path) -> str:
-    """Name a file by its place in the checkout, or outside of it by its own name: artifacts tell no folders."""
-    root = Path(training.__file__).parent.parent
-    here = path.resolve()
-    return here.relative_to(root).as_posix() if here.is_relative_to(root) else path.name

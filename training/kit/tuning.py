@@ -12,12 +12,10 @@ Importing Optuna takes half a second to a second, a new study one to two: SQLAlc
 network. Its log is switched off while it works here, and left as it was.
 """
 
-import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -26,7 +24,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from feature_mapper.bars import Bars
-from feature_mapper.errors import BarcastError
 from models.errors import StoreBusy
 from models.store.lock import locked
 from models.typing import Json
@@ -34,10 +31,10 @@ from training.kit.compose import vary
 from training.kit.config import ConfigError, Dimension, Experiment
 from training.kit.holdout import Cut, HoldoutScore, Objective, cut, on_holdout
 from training.kit.ritual import fingerprint
+from training.kit.study import LOOKS, REASON, TuningError, best_of, bury, finished, opened, quiet, same
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
-    from optuna.trial import FrozenTrial
 
 SPACES: Final[Mapping[str, Mapping[str, Dimension]]] = {
     "lightgbm": {
@@ -58,14 +55,6 @@ SPACES: Final[Mapping[str, Mapping[str, Dimension]]] = {
 """Where a search looks if its configuration names no place."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_MADE_OF: Final = "made_of"
-_REASON: Final = "reason"
-_INTERRUPTED: Final = "interrupted"
-_LOOKS: Final = "holdout"
-
-
-class TuningError(BarcastError):
-    """A study can't be begun or gone on with, or found nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +158,9 @@ def tune(
         message = f"expected a folder for studies at {place}, found: {error.strerror}; make it, or name another one"
         raise TuningError(message) from error
     try:
-        with locked(place / f"{name}.lock", 0.0), _quiet(), _opened(place / f"{name}.db", name) as study:
-            _same(study, made_of, name)
-            _bury(study)
+        with locked(place / f"{name}.lock", 0.0), quiet(), opened(place / f"{name}.db", name) as study:
+            same(study, made_of, name)
+            bury(study)
             _search(study, experiment, space, Objective(experiment, parts), say, clock)
             return _concluded(study, experiment, series, parts, name)
     except StoreBusy as error:
@@ -198,35 +187,6 @@ def _made_of(experiment: Experiment, space: Mapping[str, Dimension], parts: Cut)
     return {**digests, "data before the holdout": fingerprint(parts.known)}
 
 
-def _same(study: "Study", made_of: dict[str, str], name: str) -> None:
-    known = study.user_attrs.get(_MADE_OF)
-    if known is None:
-        study.set_user_attr(_MADE_OF, made_of)
-        return
-    if differing := [key for key, value in made_of.items() if known.get(key) != value]:
-        message = f"expected the {' and the '.join(differing)} that the study {name} began with, found another"
-        raise TuningError(f"{message}; its trials can't be compared with new ones, so choose another name")
-
-
-def _bury(study: "Study") -> None:
-    """Mark trials of a process that died as failed; only one process at a time has the study, so none of them runs."""
-    from optuna.trial import TrialState
-
-    if dead := [trial.number for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]:
-        study.set_user_attr(_INTERRUPTED, [*study.user_attrs.get(_INTERRUPTED, []), *dead])
-        for number in dead:
-            study.tell(number, state=TrialState.FAIL)
-
-
-def _finished(study: "Study") -> "list[FrozenTrial]":
-    """Return trials that came to an end by themselves, whether or not they succeeded."""
-    from optuna.trial import TrialState
-
-    interrupted = study.user_attrs.get(_INTERRUPTED, [])
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
-    return [trial for trial in trials if trial.number not in interrupted]
-
-
 def _search(
     study: "Study",
     experiment: Experiment,
@@ -239,7 +199,7 @@ def _search(
     from optuna.trial import TrialState
 
     tuning, started = experiment.config.tuning, clock()
-    count = len(_finished(study))
+    count = len(finished(study))
     while count < tuning.max_trials and clock() - started < tuning.max_seconds:
         # The sampler's own generator would begin anew with each process.
         seed = int.from_bytes(sha256(f"{tuning.seed}:{count}".encode()).digest()[:4])
@@ -254,7 +214,7 @@ def _search(
             loss = objective(vary(experiment, values, f"trial {trial.number}"))
         except Exception as error:  # noqa: BLE001  whatever a library makes of a setting is that trial's result
             reason = f"{type(error).__name__}: {error}"
-            trial.set_user_attr(_REASON, reason[:500])
+            trial.set_user_attr(REASON, reason[:500])
             study.tell(trial, state=TrialState.FAIL)
             outcome = f"failed: {reason}"
         else:
@@ -290,29 +250,23 @@ def _suggested(trial: "Trial", place: str, dimension: Dimension) -> Json:
 
 
 def _so_far(study: "Study") -> str:
-    best = _best(study)
+    best = best_of(study)
     return "none has succeeded yet" if best is None else f"best {best.value:.6g}, trial {best.number}"
 
 
-def _best(study: "Study") -> "FrozenTrial | None":
-    """Return the trial of least loss, the earliest of equals; None: none has succeeded."""
-    done = [trial for trial in _finished(study) if trial.value is not None]
-    return min(done, key=lambda trial: (trial.value, trial.number), default=None)
-
-
 def _concluded(study: "Study", experiment: Experiment, series: Mapping[str, Bars], parts: Cut, name: str) -> Tuned:
-    best, trials = _best(study), _finished(study)
+    best, trials = best_of(study), finished(study)
     failed = [trial for trial in trials if trial.value is None]
     if best is None or best.value is None:
-        reasons = "; ".join(sorted({str(trial.user_attrs.get(_REASON)) for trial in failed})[:3])
+        reasons = "; ".join(sorted({str(trial.user_attrs.get(REASON)) for trial in failed})[:3])
         message = f"expected a trial of the study {name} that succeeds, found {len(failed)} that failed ({reasons})"
         raise TuningError(f"{message}; correct the space or give it more time")
     lineage = msgspec.structs.replace(experiment.lineage, study=name, trial=best.number)
     varied = vary(experiment, best.params, f"trial {best.number}")
     chosen = Experiment(varied.model, varied.config, varied.spec, lineage)
-    looks = dict(study.user_attrs.get(_LOOKS, {}))
+    looks = dict(study.user_attrs.get(LOOKS, {}))
     scores = [_looked(looks, one, series, parts) for one in (chosen, experiment)]
-    study.set_user_attr(_LOOKS, looks)
+    study.set_user_attr(LOOKS, looks)
     return Tuned(
         best=chosen,
         trial=best.number,
@@ -341,46 +295,3 @@ def _looked(
 
 def _value(value: Json) -> str:
     return f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
-
-
-@contextmanager
-def _opened(path: Path, name: str) -> "Iterator[Study]":
-    """Open or make the database of a study."""
-    from optuna import create_study
-    from optuna.exceptions import OptunaError
-    from optuna.storages import RDBStorage
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        storage = RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"connect_args": {"timeout": 30}})
-        study = create_study(study_name=name, storage=storage, load_if_exists=True, direction="minimize")
-    except (OptunaError, SQLAlchemyError, OSError) as error:
-        cause = str(error).partition("\n")[0]
-        message = f"expected a study in {path.name}, found: {cause}; move it away or choose another name"
-        raise TuningError(message) from error
-    try:
-        yield study
-    except (OptunaError, SQLAlchemyError) as error:
-        cause = str(error.__cause__ or error).partition("\n")[0]
-        message = f"expected to write {path.name}, found: {cause}; start it again to go on"
-        raise TuningError(message) from error
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna and its migrations from the terminal and from handlers of others, and leave loggers as they were."""
-    import optuna.logging
-
-    optuna.logging.get_logger("optuna")  # its own handler is set up at the first use
-    loggers = [logging.getLogger(name) for name in ("optuna", "alembic")]
-    before = [(logger.handlers, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.handlers, logger.propagate = [logging.NullHandler()], False
-    try:
-        yield
-    finally:
-        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
-            logger.handlers, logger.propagate = handlers, propagate

@@ -1,4 +1,7 @@
-"""Searches in a process of its own, to be killed: ``FOLDER TRIALS`` goes on with the study that `test_tuning` knows."""
+"""Searches in a process of its own, to be killed: ``FOLDER TRIALS`` goes on with the study that `test_tuning` knows.
+
+Whatever reaches for the network there is written to stderr.
+"""
 
 import sys
 from pathlib import Path
@@ -31,5 +34,11 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if event in {"socket.connect", "socket.getaddrinfo", "socket.sendto"}:
+        sys.stderr.write(f"{event} {arguments}\n")
+
+
 if __name__ == "__main__":
+    sys.addaudithook(_audit)
     tune(searched(int(sys.argv[2])), SERIES, Path(sys.argv[1]), STUDY, say=_say)

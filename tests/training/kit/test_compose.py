@@ -13,9 +13,10 @@ from models.families import forest, lightgbm
 from models.families.base import tabular_family
 from models.manifest import NO_LINEAGE
 from training.kit import compose
-from training.kit.compose import MAX_FILES, resolve, restore, vary
+from training.kit.compose import resolve, restore, vary
 from training.kit.config import ConfigError, Configuration, Dimension
 from training.kit.discover import FOLDER, model_names, spec_of
+from training.kit.layers import MAX_FILES
 from training.kit.spec import ModelSpec, SpecError
 
 MODEL = "lightgbm_direction"

@@ -12,10 +12,11 @@ from models.store import ArtifactStore
 from tests.training.kit.support import FAST, markets
 from training.kit.compose import resolve, vary
 from training.kit.config import Experiment
-from training.kit.cv import Validation, cross_validate, evaluate
+from training.kit.cv import Validation, cross_validate
 from training.kit.losses import LOSSES_NAME, Losses
 from training.kit.panel import build
 from training.kit.progress import Progress
+from training.kit.published import evaluate
 from training.kit.questions.registry import QUESTIONS
 from training.kit.ritual import run
 from training.kit.splits import PurgedWalkForward
@@ -93,6 +94,7 @@ def test_splits_of_the_configuration_are_those_of_the_walk() -> None:
         assert [(fold.first, fold.last) for fold in tier.folds] == folds[1:]
 
 
+@pytest.mark.slow
 def test_other_trainers_walk_their_own_way() -> None:
     """A regime model's scored days are cut into so many blocks."""
     one = resolve("hmm_regime", None, ["options.states=2", "options.starts=1", "tiers=[1,22]", "splits.folds=3"])

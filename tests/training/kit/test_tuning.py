@@ -22,6 +22,7 @@ from models.typing import Json
 from tests.training.kit.searching import MODEL, SERIES, STUDY, searched
 from tests.training.kit.support import after, markets, rewritten
 from training.kit import commands, holdout, tuning
+from training.kit import study as study_file
 from training.kit.compose import resolve, vary
 from training.kit.config import ConfigError, Dimension, Experiment
 from training.kit.cv import cross_validate
@@ -31,7 +32,8 @@ from training.kit.progress import Progress
 from training.kit.questions.registry import QUESTIONS
 from training.kit.spec import SpecError
 from training.kit.splits import PurgedWalkForward
-from training.kit.tuning import TuningError, tune
+from training.kit.study import TuningError
+from training.kit.tuning import tune
 
 ROOT = Path(__file__).parents[3]
 Trials = list[tuple[dict[str, object], float | None]]
@@ -39,8 +41,8 @@ Trials = list[tuple[dict[str, object], float | None]]
 
 def trials(folder: Path, model: str = MODEL, name: str = STUDY) -> Trials:
     """Return what a stored study tried and found, without what was interrupted."""
-    with tuning._quiet(), tuning._opened(folder / model / f"{name}.db", name) as study:
-        return [(trial.params, trial.value) for trial in tuning._finished(study)]
+    with study_file.quiet(), study_file.opened(folder / model / f"{name}.db", name) as study:
+        return [(trial.params, trial.value) for trial in study_file.finished(study)]
 
 
 @pytest.fixture(scope="module")
@@ -160,12 +162,12 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(whole: Path, tmp_path: Pat
         lines = list(itertools.islice(process.stdout, 4))
         process.kill()
     assert len(lines) == 4
-    with tuning._quiet(), tuning._opened(tmp_path / MODEL / f"{STUDY}.db", STUDY) as study:
+    with study_file.quiet(), study_file.opened(tmp_path / MODEL / f"{STUDY}.db", STUDY) as study:
         study.ask()  # as a process leaves it that dies in a trial
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
+    assert done.stderr == ""  # no log of Optuna's, and nothing that reaches for the network
     assert trials(tmp_path) == trials(whole)
-    with tuning._quiet(), tuning._opened(tmp_path / MODEL / f"{STUDY}.db", STUDY) as study:
+    with study_file.quiet(), study_file.opened(tmp_path / MODEL / f"{STUDY}.db", STUDY) as study:
         states = [trial.state.name for trial in study.get_trials()]
         assert states.count("COMPLETE") == 8
         assert set(states) == {"COMPLETE", "FAIL"}
