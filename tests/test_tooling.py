@@ -16,6 +16,8 @@ TARGETS = {
     "test",
     "smoke",
     "bench",
+    "gate",
+    "swaps",
     "docs",
     "check",
     "lint",
