@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve train retrain schedule test long smoke bench docs check lint style types lock clean
+.PHONY: help serve train retrain schedule test long smoke bench gate swaps docs check lint style types lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ smoke: $(DEV) ## Start the real server and call every route of it
 
 bench: $(DEV) ## Measure the service against a route that answers a constant
 	@exec $(PY) -m tests.benchmarks
+
+gate: $(DEV) ## Measure the error rates of the gate on 400 markets whose truth is known (half an hour)
+	@exec $(PY) -m tests.figures gate
+
+swaps: $(DEV) ## Swap versions a thousand times under load; measure what fails, what is mixed, what memory it takes
+	@exec $(PY) -m tests.figures swaps
 
 docs: $(DEV) ## Make what the pages say about models and answers again
 	@$(PY) -m barcast train --missing

@@ -19,6 +19,8 @@ TARGETS = {
     "long",
     "smoke",
     "bench",
+    "gate",
+    "swaps",
     "docs",
     "check",
     "lint",

@@ -36,8 +36,8 @@ SYMBOLS: Final = ("A", "B", "C", "D")
 TIERS: Final = (1, 22)
 """Tiers of the trials: the longer ones of a spec cost minutes more and add nothing to noise."""
 
-STRENGTH: Final = 0.2
-"""Correlation of the planted sign with the next return: it explains 4 % of the squared return."""
+STRENGTH: Final = 0.25
+"""Correlation of the planted sign with the next return, as in `SIGNAL`: it explains 6 % of the squared return."""
 
 Findings = dict[str, bool]
 """What came true in one market, by the name of the figure."""

@@ -96,10 +96,10 @@ def test_a_replaced_version_leaves_memory(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_leak_is_told_from_the_noise_of_memory() -> None:
-    """Growth by a version of 400 KiB a swap, or by 2 KiB of something, but not a memory that wanders about."""
+    """Growth by a version of 400 KiB a swap, or by 16 KiB of something, but not a memory that wanders about."""
     wandering = 250_000 + 3 * np.cumsum(np.random.default_rng(1).choice([-1.0, 1.0], 750))
     assert not slope(wandering.tolist()).leaks
-    for kib in (2.0, 400.0):
+    for kib in (16.0, 400.0):
         found = slope((wandering + kib * np.arange(750)).tolist())
         assert found.leaks
         assert found.kib == pytest.approx(kib, abs=0.5)
