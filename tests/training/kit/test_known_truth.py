@@ -153,7 +153,8 @@ def regimes(law: KnownTruth, seed: int) -> tuple[Outcome, RegimeModel]:
     spec = ModelSpec(family="hmm", tiers=(1, 22, 64), options={"states": 2, "starts": 1})
     market = generate(law, seed=seed, sessions=1000, symbols=SYMBOLS[:2])
     outcome = train("hmm_regime", spec, market.bars, Progress("test", 0, stream=io.StringIO()))
-    draft = draft_of("hmm_regime", "regime", spec, market.bars, outcome, without_figures(promoted=True, reason="a test"))
+    verdict = without_figures(promoted=True, reason="a test")
+    draft = draft_of("hmm_regime", "regime", spec, market.bars, outcome, verdict)
     return outcome, RegimeModel.from_artifact(Artifact(draft.published("v000001", ()), dict(outcome.weights)))
 
 
