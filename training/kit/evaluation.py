@@ -22,7 +22,7 @@ def scores(panel: Panel, out: OutOfFold, question: Question) -> tuple[Score, ...
     """Return the skill against each rival, the naive one first; if features were dropped, that of all of them last."""
     rows = scored_rows(panel, out)
     own = question.loss(out.forecast, rows.y)
-    rivals = {name: question.loss(forecast, rows.y) for name, forecast in out.rivals.items()}
+    rivals = rival_losses(panel, out, question)
     result = [skill(question.metric, own, loss, rows.date, against=name, seed=SEED) for name, loss in rivals.items()]
     if out.refitted:
         naive = next(iter(rivals))
@@ -32,10 +32,21 @@ def scores(panel: Panel, out: OutOfFold, question: Question) -> tuple[Score, ...
     return tuple(result)
 
 
+def rival_losses(panel: Panel, out: OutOfFold, question: Question) -> dict[str, FloatArray]:
+    """Return each rival's losses on the scored rows, shape (n,); the one that skill is quoted against comes first.
+
+    Which one that is may depend on all outcomes: it makes a score, and no forecast reads it.
+    """
+    rows = scored_rows(panel, out)
+    found = {name: question.loss(forecast, rows.y) for name, forecast in out.rivals.items()}
+    quoted = question.quoted({name: float(np.mean(loss)) for name, loss in found.items()}, panel.tier)
+    return {quoted: found[quoted], **found}
+
+
 def losses(panel: Panel, out: OutOfFold, question: Question) -> TierLosses:
     """Return the losses of every scored row, for comparisons with other versions."""
     rows = scored_rows(panel, out)
-    naive = next(iter(out.rivals))
+    naive, base = next(iter(rival_losses(panel, out, question).items()))
     return TierLosses(
         tier=panel.tier,
         metric=question.metric,
@@ -45,7 +56,7 @@ def losses(panel: Panel, out: OutOfFold, question: Question) -> TierLosses:
         date=rows.date,
         outcome=rows.y,
         model=question.loss(out.forecast, rows.y),
-        naive=question.loss(out.rivals[naive], rows.y),
+        naive=base,
     )
 
 
@@ -53,8 +64,8 @@ def report(panel: Panel, out: OutOfFold, question: Question, symbols: tuple[str,
     """Return the tier's part of ``evaluation.json``: figures, rivals, folds, years and symbols."""
     rows = scored_rows(panel, out)
     own = question.loss(out.forecast, rows.y)
-    naive = next(iter(out.rivals))
-    base = question.loss(out.rivals[naive], rows.y)
+    rivals = rival_losses(panel, out, question)
+    naive, base = next(iter(rivals.items()))
     fold = out.fold[out.scored]
     return {
         "tier": panel.tier,
@@ -64,7 +75,7 @@ def report(panel: Panel, out: OutOfFold, question: Question, symbols: tuple[str,
         "metric": question.metric,
         "baseline": naive,
         "figures": question.figures(out.forecast, rows.y),
-        "rivals": {name: float(np.mean(question.loss(part, rows.y))) for name, part in out.rivals.items()},
+        "rivals": {name: float(np.mean(loss)) for name, loss in rivals.items()},
         "loss": float(np.mean(own)),
         "folds": _grouped(own, base, fold, [f"fold {number}" for number in range(int(fold.max()) + 1)]),
         "years": by_year(own, base, rows.date),

@@ -22,7 +22,7 @@ from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import run_checks
-from training.kit.evaluation import losses, report, scores
+from training.kit.evaluation import losses, report, rival_losses, scores
 from training.kit.losses import Losses
 from training.kit.outcome import Outcome
 from training.kit.panel import Panel, build
@@ -147,9 +147,8 @@ def golden_cases(series: Mapping[str, Bars], tiers: tuple[int, ...]) -> tuple[Js
 
 def _plots(trained: TrainedTier, question: Question) -> dict[str, bytes]:
     rows = scored_rows(trained.panel, trained.out)
-    naive = next(iter(trained.out.rivals))
+    naive, base = next(iter(rival_losses(trained.panel, trained.out, question).items()))
     own = question.loss(trained.out.forecast, rows.y)
-    base = question.loss(trained.out.rivals[naive], rows.y)
     names = [trained.panel.features[column].name for column in trained.fitted.used]
     return {
         "skill_by_year.png": plots.by_year(own, base, rows.date, question.metric, naive),

@@ -36,8 +36,8 @@ class OutOfFold:
 
     ``margin``, ``full_margin`` (of the fit on all features) and ``scale`` cover every test row. ``forecast`` and
     ``rivals`` cover the rows of ``scored``: the first fold has no earlier out-of-fold rows to learn a head from, so it
-    teaches heads and is not scored. The rival that is quoted comes first. ``refitted`` tells whether any fold dropped
-    features; where none did, the full margin is the margin.
+    teaches heads and is not scored. ``refitted`` tells whether any fold dropped features; where none did, the full
+    margin is the margin.
     """
 
     at: IntArray
@@ -154,10 +154,9 @@ def walk_forward(
         full_margins.append(full_margin)
         scales.append(scale)
         step(fold)
-    numbers, positions = np.concatenate(fold_of), np.concatenate(at)
-    joined = {name: _joined([part[name] for part in rivals]) for name in rivals[0]}
+    numbers = np.concatenate(fold_of)
     return OutOfFold(
-        at=positions,
+        at=np.concatenate(at),
         fold=numbers,
         margin=np.concatenate(margins),
         full_margin=np.concatenate(full_margins),
@@ -165,18 +164,13 @@ def walk_forward(
         scored=numbers > 0,
         forecast=_joined(forecasts),
         full_forecast=_joined(full_forecasts),
-        rivals=_quoted_first(joined, rows.y[positions[numbers > 0]], question, panel.tier),
+        rivals={name: _joined([part[name] for part in rivals]) for name in rivals[0]},
         refitted=refitted,
     )
 
 
 def _joined(parts: list[Columns]) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _quoted_first(rivals: dict[str, Columns], y: FloatArray, question: Question, tier: int) -> dict[str, Columns]:
-    quoted = question.quoted({name: float(np.mean(question.loss(part, y))) for name, part in rivals.items()}, tier)
-    return {quoted: rivals[quoted], **rivals}
 
 
 def scored_rows(panel: Panel, out: OutOfFold) -> Rows:
