@@ -65,15 +65,12 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
     (folder / "card.md").write_text(NOTES, encoding="utf-8")
 
     data = ("--symbols", "IBM", "MSFT")
-    for number, done in enumerate(
-        (
-            copy.run("-m", f"training.{MODEL}.train", *data),
-            copy.run(str(folder / "train.py"), *data, cwd=base),
-        ),
-        start=1,
-    ):
-        assert done.returncode == 0, done.stderr
-        assert f"{MODEL} v00000{number}: promoted" in done.stdout
+    first = copy.run("-m", f"training.{MODEL}.train", *data)
+    assert first.returncode == 0, first.stderr
+    assert f"{MODEL} v000001: promoted" in first.stdout
+    second = copy.run(str(folder / "train.py"), *data, cwd=base)
+    assert second.returncode == 3, second.stderr
+    assert f"{MODEL} v000002: kept as candidate (the same as v000001" in second.stdout
     return copy
 
 
@@ -100,10 +97,10 @@ def test_training_twice_gives_the_same_model(grown: Grown) -> None:
 
 
 def test_the_ledger_tells_its_story(grown: Grown) -> None:
-    """Published and promoted, twice, by its own script."""
+    """Published twice by its own script; the second says the same as the champion, which stays."""
     history = ArtifactStore(grown.artifacts).history(MODEL)
     told = [(entry.event, entry.version) for entry in history]
-    assert told == [(event, f"v00000{number}") for number in (1, 2) for event in ("publish", "promote")]
+    assert told == [("publish", "v000001"), ("promote", "v000001"), ("publish", "v000002")]
     assert {entry.by for entry in history} == {f"train {MODEL}"}
 
 
@@ -125,7 +122,7 @@ def test_the_command_line_lists_it_with_its_route(grown: Grown) -> None:
     done = grown.run("-m", "barcast", "models")
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines()}
-    assert rows[MODEL] == ["v000002", "/predict/direction/lightgbm-small"]
+    assert rows[MODEL] == ["v000001", "/predict/direction/lightgbm-small"]
     assert rows[PATTERN] == ["-", "/predict/direction"]
 
 
@@ -143,7 +140,7 @@ def test_it_has_a_route(service: Running) -> None:
     document = httpx2.get(f"{service.url}/openapi.json").json()
     assert path in document["paths"]
     said = httpx2.post(service.url + path, json={"symbol": "IBM"}).json()
-    assert (said["model"], said["model_version"], said["source"]) == (MODEL, "v000002", "model")
+    assert (said["model"], said["model_version"], said["source"]) == (MODEL, "v000001", "model")
     assert said["history"]["tier"] == said["history"]["full_tier"] == 22
     assert said["skill"]["n"] > 1000
     for place in ("/models", "/health"):
@@ -154,7 +151,7 @@ def test_it_has_a_route(service: Running) -> None:
     assert NOTES in described["card"]
     assert [tier["tier"] for tier in described["evaluation"]["tiers"]] == [1, 22]
     assert httpx2.get(f"{service.url}/health/models/{MODEL}").json()["identical"] is True
-    assert f'barcast_model_info{{model="{MODEL}",version="v000002"}} 1.0' in httpx2.get(f"{service.url}/metrics").text
+    assert f'barcast_model_info{{model="{MODEL}",version="v000001"}} 1.0' in httpx2.get(f"{service.url}/metrics").text
 
 
 def test_it_takes_part_in_batches_and_in_the_answer_of_all(service: Running) -> None:

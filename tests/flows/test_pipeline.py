@@ -118,7 +118,7 @@ def test_bars_that_are_not_fit_halt_before_any_script(tmp_path: Path) -> None:
     [
         ("echo it is broken >&2; exit 7", "failed (exit code 7): it is broken"),
         ("kill -9 $$", "failed (exit code -9)"),
-        ("exit 0", "promoted: it said nothing"),
+        ("exit 0", "published nothing: it said nothing"),
     ],
 )
 def test_a_script_that_fails_stops_only_itself(tmp_path: Path, body: str, words: str) -> None:
