@@ -87,6 +87,15 @@ def test_a_promotion_may_name_what_it_replaces(service: InProcess, store: Artifa
     assert found(change(service, "promote", {**body, "instead_of": FIRST}))["version"] == SECOND
 
 
+def test_a_verdict_against_another_champion_is_none(service: InProcess, store: ArtifactStore) -> None:
+    """The first version was judged when nothing served; now it takes one against what does, or an explicit word."""
+    found(change(service, "promote", {"version": SECOND, "anyway": True}))
+    detail = refused(service, change(service, "promote", {"version": FIRST}), 409, "gate-said-no")
+    assert f"expected a verdict against {SECOND}, which serves, found one against none" in detail
+    assert store.current(MODEL) == SECOND
+    assert found(change(service, "promote", {"version": FIRST, "anyway": True}))["version"] == FIRST
+
+
 def test_what_can_not_serve_is_not_promoted(service: InProcess, store: ArtifactStore) -> None:
     """Unknown, quarantined or damaged: the version that serves goes on, and no path of the server is told."""
     refused(service, change(service, "promote", {"version": "v000009"}), 404, "unknown-version")

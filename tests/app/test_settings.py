@@ -63,6 +63,15 @@ def test_loopback_needs_none(host: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert load().host == host
 
 
+def test_the_admin_key_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one key for both, every client could promote models."""
+    monkeypatch.setenv("BARCAST_API_KEY", KEY)
+    monkeypatch.setenv("BARCAST_ADMIN_KEY", KEY)
+    assert "another key than BARCAST_API_KEY" in mistakes()["BARCAST_ADMIN_KEY"]
+    monkeypatch.setenv("BARCAST_ADMIN_KEY", KEY[::-1] + "x")
+    assert load().admin_key is not None
+
+
 WRONG = {
     "BARCAST_PORT": ["http", "-1", "65536", "80.5"],
     "BARCAST_STRICT": ["maybe"],

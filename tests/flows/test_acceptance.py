@@ -37,6 +37,17 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, text: str, words: s
         read_accepted(tmp_path / "accepted.csv")
 
 
+def test_a_spreadsheets_file_is_read(tmp_path: Path) -> None:
+    """They put a mark before the first column, and end lines their own way; other encodings are named."""
+    line = "C,suspected-split,2008-11-24,the market fell\r\n"
+    (tmp_path / "accepted.csv").write_bytes(b"\xef\xbb\xbf" + HEAD.replace("\n", "\r\n").encode() + line.encode())
+    (read,) = read_accepted(tmp_path / "accepted.csv")
+    assert (read.symbol, read.reason) == ("C", "the market fell")
+    (tmp_path / "accepted.csv").write_bytes((HEAD + line).encode("utf-16"))
+    with pytest.raises(PlanError, match="expected UTF-8 text"):
+        read_accepted(tmp_path / "accepted.csv")
+
+
 def test_an_accepted_day_lets_the_run_go_on(tmp_path: Path) -> None:
     """A real crash looks like a split; with its line the bars pass, and the report repeats the reason."""
     write_files(tmp_path / "files")

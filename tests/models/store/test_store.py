@@ -421,6 +421,14 @@ def test_what_serves_or_served_last_is_never_removed(
         assert store.read(MODEL).manifest.version == promotions[-1].version
 
 
+def test_a_sound_version_to_roll_back_to_is_never_removed(tmp_path: Path) -> None:
+    """Where those that served last are quarantined, the one before them stays too."""
+    store = stocked(tmp_path, 4)
+    store.quarantine(MODEL, "v000003", why="test")
+    assert store.collect(MODEL, 0, why="space") == ("v000001",)
+    assert store.rollback(MODEL, why="test").version == "v000002"
+
+
 def test_removed_version_takes_its_quarantine_along_and_its_number_stays_taken(tmp_path: Path) -> None:
     """Nothing of it is left but its lines."""
     store = stocked(tmp_path, 3)

@@ -16,11 +16,12 @@ from models.manifest import GateVerdict, LeakCheck
 from models.store import ArtifactStore
 from tests.models.store import toys
 from training.kit import gate
-from training.kit.gate import LEVEL, Candidate, judge, of_artifact, paired
+from training.kit.gate import LEAST_DAYS, LEVEL, Candidate, judge, of_artifact, paired
 from training.kit.losses import LOSSES_NAME, Losses, TierLosses
 
 BARRED = LeakCheck(name="truncation_invariance", passed=False, detail="fails for moon_phase")
 DAYS: Final = 800
+ROWS: Final = ("symbol", "date", "outcome", "model", "naive")
 LAST = toys.draft().last_date
 
 
@@ -135,6 +136,37 @@ def test_identical_candidate_is_the_same_and_never_better(tmp_path: Path) -> Non
     newer = judged(replace(candidate(0.05), last=LAST + dt.timedelta(days=30)), store)
     assert newer.promoted
     assert newer.reason.startswith("not worse than v000001")
+
+
+def test_a_fragment_does_not_replace_a_whole(tmp_path: Path) -> None:
+    """However good it is at what it does forecast."""
+    store = champion(tmp_path, losses(0.0))
+    verdict = judged(candidate(0.2, losses(0.2, tiers=(1,))), store)
+    assert (verdict.promoted, "found no tier 22" in verdict.reason) == (False, True)
+    whole = losses(0.2)
+    alone = Losses(
+        ("AAA",), tuple(replace(tier, **{name: getattr(tier, name)[:DAYS] for name in ROWS}) for tier in whole.tiers)
+    )
+    verdict = judged(candidate(0.2, alone), store)
+    assert (verdict.promoted, "found no BBB" in verdict.reason) == (False, True)
+    more = judged(candidate(0.2, losses(0.2, tiers=(1, 22, 64))), store)
+    assert (more.promoted, more.reason.startswith("better than v000001")) == (True, True)
+
+
+def test_each_tier_is_held_to_the_naive_baseline(tmp_path: Path) -> None:
+    """A good last tier, which is the one that is quoted, does not make up for a bad first one."""
+    bad, good = losses(-0.3, tiers=(1,)), losses(0.1, seed=2, tiers=(22,))
+    verdict = judged(candidate(0, Losses(bad.symbols, bad.tiers + good.tiers)), ArtifactStore(tmp_path))
+    assert not verdict.promoted
+    assert verdict.reason.startswith("worse than its naive baseline by more than 0.01: tier 1, ")
+
+
+def test_few_days_show_no_skill(tmp_path: Path) -> None:
+    """Whatever they look like."""
+    verdict = judged(candidate(0, losses(0.5, days=LEAST_DAYS - 1)), ArtifactStore(tmp_path))
+    assert verdict.label == "no measurable skill"
+    assert {comparison.verdict for comparison in verdict.comparisons} == {"too few days"}
+    assert judged(candidate(0, losses(0.5, days=4 * LEAST_DAYS)), ArtifactStore(tmp_path)).label == "better than naive"
 
 
 def test_without_skill_it_replaces_no_champion_that_has_some(tmp_path: Path) -> None:

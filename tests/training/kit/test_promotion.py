@@ -38,6 +38,21 @@ def test_candidate_is_judged_again_if_another_was_promoted_meanwhile(tmp_path: P
     assert review(MODEL, older, store).champion == newer
 
 
+def test_a_champion_that_cannot_serve_is_replaced(tmp_path: Path) -> None:
+    """A quarantined one is in the ledger still; the promotion says that it replaces that one."""
+    store = ArtifactStore(tmp_path)
+    older, newer = published(store, 2)
+    settle(MODEL, older, store)
+    store.quarantine(MODEL, older, why="test")
+    verdict = settle(MODEL, newer, store)
+    assert (verdict.promoted, verdict.champion) == (True, older)
+    assert store.current(MODEL) == newer
+    third = run(MODEL, SPEC, SERIES, store)
+    store.quarantine(MODEL, newer, why="test")
+    assert settle(MODEL, third.version, store).promoted
+    assert store.read(MODEL).manifest.version == third.version
+
+
 def test_older_data_do_not_replace_newer_ones_in_silence(tmp_path: Path) -> None:
     """The same model on the same rows, with fewer days: kept, though its own verdict was yes."""
     store = ArtifactStore(tmp_path)
