@@ -34,7 +34,7 @@ EXEMPT = {
     "make serve": "tests/test_barcast.py trains what is missing and serves; tests/smoke asks what is served",
     "make test": "is what runs this test",
     "make train": "tests/training/test_fleet.py trains; tests/test_barcast.py runs the command behind it",
-    'make retrain ARGS="--source yahoo --symbols AAPL MSFT"': "needs the internet; tests/flows/ run it on files and a stand-in",
+    'make retrain ARGS="--source yahoo --symbols AAPL MSFT"': "needs the internet; see tests/flows/test_live_source.py",
     "docker build -t barcast .": "needs a container engine; tests/test_container.py checks the file",
     'docker run --rm -p 8000:8000 -e BARCAST_API_KEY="$(openssl rand -hex 24)" barcast': "as the line above",
 }
