@@ -14,6 +14,7 @@ from tests.torture.bodies import NAMES
 
 CSV = "text/csv"
 CPU_S_PER_MB = 0.3
+ROUNDS = 4
 SIZES_MB = (0.5, 1.0, 2.0, 3.5)
 
 HEAD = b"date,open,high,low,close,volume\n"
@@ -204,10 +205,15 @@ def test_a_wrong_body_costs_little(name: str, service: InProcess, contract: Cont
     media, made = WRONG[name]
     made_of = [(size, made(size)) for size in SIZES_MB]
     for promise in batches(contract) if media == CSV else contract.promises("POST"):
-        costs = [min(cost(service, promise.path, body, media) for _ in range(2)) for _, body in made_of]
-        slope = float(np.polyfit(SIZES_MB, costs, 1)[0])
+        costs, slope = np.full(len(SIZES_MB), np.inf), np.inf
+        for _ in range(ROUNDS):  # what else the machine does only ever adds: the least of some is what it costs
+            again = [min(cost(service, promise.path, body, media) for _ in range(2)) for _, body in made_of]
+            costs = np.minimum(costs, again)
+            slope = float(np.polyfit(SIZES_MB, costs, 1)[0])
+            if max(slope, *(costs / SIZES_MB)) <= CPU_S_PER_MB:
+                break
         assert slope <= CPU_S_PER_MB, f"{promise} {name}: {slope:.3f} s/MB, {costs}"
-        assert max(np.divide(costs, SIZES_MB)) <= CPU_S_PER_MB, f"{promise} {name}: {costs}"
+        assert max(costs / SIZES_MB) <= CPU_S_PER_MB, f"{promise} {name}: {costs}"
 
 
 def cost(service: InProcess, path: str, body: bytes, media: str, *, refused: bool = True) -> float:
