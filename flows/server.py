@@ -54,7 +54,7 @@ def prefect_server(port: int = PORT) -> Iterator[str]:
         try:
             until = time.monotonic() + START_S
             while True:
-                with contextlib.suppress(httpx.TransportError):
+                with contextlib.suppress(httpx.TransportError):  # it does not listen yet
                     if httpx.get(f"{url}/api/health", timeout=5).status_code == httpx.codes.OK:
                         break
                 if process.poll() is not None or time.monotonic() > until:
@@ -70,7 +70,7 @@ def prefect_server(port: int = PORT) -> Iterator[str]:
 def _end(process: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):  # it ended in between
                 os.killpg(process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(subprocess.TimeoutExpired):  # the next signal is the stronger one
                 process.wait(PATIENCE_S)
