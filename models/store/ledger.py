@@ -23,7 +23,10 @@ writer that died: they are skipped by readers and cut off by the next writer. An
 
 import datetime as dt
 import hashlib
+import io
 import re
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,6 +43,7 @@ MAX_REASON = 2000
 
 EventName = Literal["publish", "promote", "rollback", "quarantine", "release", "remove"]
 
+_CHECK_BYTES = len(b',"check":"0123456789abcdef"}')
 _FRAME = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.DOTALL)
 
 
@@ -63,18 +67,38 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The sound lines of a ledger, the bytes that they take, and the unfinished bytes behind them."""
+    """A ledger that was read and found sound: its finished lines, and the torn bytes behind them.
 
-    entries: tuple[Entry, ...]
-    sound_bytes: int
-    torn: bytes
+    Lines become entries when they are asked for: whoever promotes reads the whole ledger, each promotion makes it
+    longer, and entries take five times the memory of their lines.
+    """
+
+    lines: bytes = b""
+    starts: Sequence[int] = ()
+    torn: bytes = b""
+
+    def __len__(self) -> int:
+        """Return the number of finished lines."""
+        return len(self.starts)
+
+    def entry(self, sequence: int) -> Entry:
+        """Return a line's entry; ``IndexError`` for one that is not there."""
+        if not 1 <= sequence <= len(self):
+            raise IndexError(f"expected a line from 1 to {len(self)}, found {sequence}")
+        start = self.starts[sequence - 1]
+        line = self.lines[start : self.lines.index(b"\n", start)]
+        return msgspec.json.decode(line[:-_CHECK_BYTES] + b"}", type=Entry)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all entries, oldest first."""
+        return (self.entry(sequence) for sequence in range(1, len(self) + 1))
 
     def next(
         self, *, when: dt.datetime, event: EventName, version: str, sha256: str, replaces: int | None, why: str, by: str
     ) -> Entry:
         """Return the entry that would follow the last one."""
         return Entry(
-            sequence=len(self.entries) + 1,
+            sequence=len(self) + 1,
             when=when,
             event=event,
             version=version,
@@ -86,7 +110,23 @@ class Ledger:
 
     def publication(self, version: str) -> Entry | None:
         """Return the line that announced a version, or None."""
-        return next((e for e in self.entries if e.event == "publish" and e.version == version), None)
+        return next((e for e in self.entries() if e.event == "publish" and e.version == version), None)
+
+    def require(self, current: Entry) -> None:
+        """Refuse a ledger that does not hold the line that ``CURRENT`` holds.
+
+        Raises
+        ------
+        LedgerInvalid
+            It holds another or none.
+
+        """
+        if current.sequence > len(self) or self.entry(current.sequence) != current:
+            message = (
+                f"expected {LEDGER_NAME} to hold line {current.sequence}, which {CURRENT_NAME} names, found another "
+                f"or none; restore the ledger that belongs to this {CURRENT_NAME}"
+            )
+            raise LedgerInvalid(message)
 
     def promotions(self, current: Entry | None) -> tuple[Entry, ...]:
         """Return the promotions and rollbacks that came true, oldest first, given what ``CURRENT`` holds.
@@ -97,18 +137,13 @@ class Ledger:
             ``CURRENT`` holds a line that this ledger does not.
 
         """
-        chain: list[Entry] = []
-        link = current
-        while link is not None:
-            if link.sequence > len(self.entries) or self.entries[link.sequence - 1] != link:
-                message = (
-                    f"expected {LEDGER_NAME} to hold line {link.sequence}, which {CURRENT_NAME} names, found another "
-                    f"or none; restore the ledger that belongs to this {CURRENT_NAME}"
-                )
-                raise LedgerInvalid(message)
-            chain.append(link)
-            # Only an earlier line can be replaced, so the walk ends.
-            link = self.entries[link.replaces - 1] if link.replaces and link.replaces < link.sequence else None
+        if current is None:
+            return ()
+        self.require(current)
+        chain = [current]
+        # Only an earlier line can be replaced, so the walk ends.
+        while (before := chain[-1].replaces) and before < chain[-1].sequence:
+            chain.append(self.entry(before))
         return tuple(reversed(chain))
 
 
@@ -168,16 +203,23 @@ def read_ledger(path: Path) -> Ledger:
         data = path.read_bytes()
     except FileNotFoundError:
         data = b""
-    *lines, torn = data.split(b"\n")
-    entries: list[Entry] = []
-    for number, line in enumerate(lines, start=1):
-        entry = from_line(line)
+    return parse_ledger(data, path)
+
+
+def parse_ledger(data: bytes, path: Path) -> Ledger:
+    """Return the ledger that these bytes are; raises as `read_ledger`."""
+    starts, start = array("Q"), 0
+    for number, line in enumerate(io.BytesIO(data), start=1):
+        if not line.endswith(b"\n"):
+            break
+        entry = from_line(line[:-1])
         if entry is None or entry.sequence != number:
             found = "a damaged one" if entry is None else f"number {entry.sequence}"
             message = f"{path}: expected line {number} of the ledger, found {found}; restore the file from a backup"
             raise LedgerInvalid(message)
-        entries.append(entry)
-    return Ledger(tuple(entries), len(data) - len(torn), torn)
+        starts.append(start)
+        start += len(line)
+    return Ledger(data[:start], starts, data[start:])
 
 
 def _digest(body: bytes) -> bytes:

@@ -120,7 +120,7 @@ class ArtifactStore:
         """Return all lines of the ledger, oldest first, those of crashed writers that had no effect included."""
         place = shelf(self.root, model)
         with _reading(place):
-            return place.ledger().entries
+            return tuple(place.ledger().entries())
 
     def promotions(self, model: str) -> tuple[Entry, ...]:
         """Return the promotions and rollbacks that took effect, oldest first."""

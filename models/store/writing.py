@@ -49,7 +49,7 @@ class Transaction:
 
     def announce(self, entry: Entry) -> None:
         """Write the entry to the ledger. The change that it announces comes after."""
-        on_disk.append(self.writer.disk, self.shelf.ledger_path, to_line(entry), self.ledger.sound_bytes)
+        on_disk.append(self.writer.disk, self.shelf.ledger_path, to_line(entry), len(self.ledger.lines))
 
 
 @contextmanager
@@ -115,7 +115,8 @@ def publish(t: Transaction, draft: Draft, files: Mapping[str, bytes], why: str, 
 def swap_current(t: Transaction, publication: Entry, event: EventName, why: str) -> Entry:
     """Let ``CURRENT`` name another version."""
     before = t.shelf.current()
-    t.ledger.promotions(before)  # refuses a ledger that does not belong to this CURRENT
+    if before is not None:
+        t.ledger.require(before)
     replaces = before.sequence if before else 0
     entry = t.entry(event, publication.version, publication.manifest_sha256, why, replaces)
     t.announce(entry)
@@ -165,7 +166,7 @@ def remove(t: Transaction, publication: Entry, why: str) -> None:
 
 def _next_version(t: Transaction) -> str:
     """Return a number that was never used: an announced version may have died before its folder came."""
-    used = {*t.shelf.folders(), *(entry.version for entry in t.ledger.entries)}
+    used = {*t.shelf.folders(), *(entry.version for entry in t.ledger.entries())}
     number = 1 + max((version_number(version) for version in used), default=0)
     if number > LAST_VERSION:
         raise StoreWriteFailed(f"{t.shelf.model}: expected at most {LAST_VERSION} versions; start a new store")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.errors import LedgerInvalid, StoreWriteFailed
 from models.store import ArtifactStore
-from models.store.ledger import MAX_REASON, Entry, Ledger, before_current, from_line, read_ledger, to_line
+from models.store.ledger import MAX_REASON, Entry, Ledger, before_current, from_line, parse_ledger, read_ledger, to_line
 from tests.models.store.toys import MODEL, draft, files, stocked, tag_of
 from tests.support.disks import FailingDisk
 
@@ -25,9 +25,7 @@ NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 @settings(deadline=None)
 def test_line_holds_any_reason(why: str, by: str) -> None:
     """An entry survives its line whatever its texts hold, and the line is one line."""
-    entry = Ledger((), 0, b"").next(
-        when=NOON, event="publish", version="v000001", sha256="0" * 64, replaces=None, why=why, by=by
-    )
+    entry = Ledger().next(when=NOON, event="publish", version="v000001", sha256="0" * 64, replaces=None, why=why, by=by)
     line = to_line(entry)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
@@ -93,7 +91,7 @@ def test_current_of_another_ledger_is_refused(tmp_path: Path) -> None:
 @settings(max_examples=100)
 def test_announcements_that_died_are_not_promotions(steps: list[tuple[int, bool]]) -> None:
     """Of any run of announced promotions, exactly those that reached CURRENT are reported, in order."""
-    ledger, current = Ledger((), 0, b""), None
+    ledger, current = Ledger(), None
     came_true: list[Entry] = []
     for version, reached in steps:
         entry = ledger.next(
@@ -105,7 +103,7 @@ def test_announcements_that_died_are_not_promotions(steps: list[tuple[int, bool]
             why="",
             by="",
         )
-        ledger = Ledger((*ledger.entries, entry), 0, b"")
+        ledger = parse_ledger(ledger.lines + to_line(entry), Path("ledger.jsonl"))
         if reached:
             current = entry
             came_true.append(entry)
