@@ -5,6 +5,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 UV := $(VENV)/bin/uv --no-config --system-certs  # as pip does, and as networks with an authority of their own need
+# Tests run side by side on as many workers as there are cores, four at most: each worker starts servers of its own.
+# 0 runs them one after the other, as a debugger needs it.
+WORKERS ?= auto
 PACKAGES := app data feature_mapper flows models training
 
 # A stamp names the state it stands for: the folder, the project file and the lock. While they are the same,
@@ -41,8 +44,8 @@ retrain: $(LIFECYCLE) ## Ingest, validate, train, judge and promote: ARGS="--sou
 schedule: $(LIFECYCLE) ## Do that on weekday evenings, as a Prefect flow; ARGS as for retrain, and --cron
 	@exec $(PY) -m flows.retraining_flow --serve $(ARGS)
 
-test: $(DEV) ## Run the tests
-	@exec $(PY) -m pytest $(TESTFLAGS)
+test: $(DEV) ## Run the tests, side by side; one after the other with WORKERS=0
+	@exec $(PY) -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal $(TESTFLAGS)
 
 long: $(DEV) ## Run the tests that wait for minutes: schedules, servers of others
 	@exec $(PY) -m pytest -m long $(TESTFLAGS)

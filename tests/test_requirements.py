@@ -23,6 +23,7 @@ NOT_IMPORTED = {
     "mypy": "a program: checks types",
     "pandas-stubs": "types for mypy",
     "pre-commit": "a program: runs the hooks",
+    "pytest-xdist": "a plugin of pytest: runs tests side by side",
     "python-multipart": "Starlette parses uploads with it",
     "ruff": "a program: checks style",
     "scipy-stubs": "types for mypy",
