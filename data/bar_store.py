@@ -296,6 +296,30 @@ class BarStore:
             self._broken.pop(symbol, None)
         return self.info(symbol)
 
+    def adopt(self, folder: Path) -> tuple[str, ...]:
+        """Store each series of a folder that imports went to, in place of the one that its symbol has.
+
+        Returns the symbols, sorted. A death between two leaves the first stored and the second as it was.
+
+        Raises
+        ------
+        UnreadableFile
+            A series isn't as it was written; those before it are stored.
+        ShelfBusy, WriteRefused
+            The same.
+
+        """
+        held, adopted = self._processed(folder), []
+        with self._lock:
+            for path in held.provenances():
+                provenance, faults = held.examine(path)
+                if provenance is None or faults:
+                    raise UnreadableFile("; ".join(str(fault) for fault in faults))
+                self._processed(self._roots[-1]).write(provenance, (folder / provenance.file).read_bytes())
+                adopted.append(provenance.symbol)
+        self.refresh()
+        return tuple(sorted(adopted))
+
     def _index(self) -> dict[str, _Entry]:
         with self._lock:
             if self._entries is None:

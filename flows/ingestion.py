@@ -1,11 +1,14 @@
-"""First step: bring the stored series up to date, and say of each symbol what came of it."""
+"""First step: ask for what is missing, and say of each symbol what came of it."""
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
-from data.bar_store import sample_store
+from data.bar_store import BarStore
+from data.paths import raw_beside
+from data.sources.sample import sample_root
 from flows.plan import Plan
 from flows.sources import READERS, Ingested, Status
 
@@ -61,8 +64,14 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def ingest(plan: Plan, say: Say = print, now: Callable[[], dt.datetime] = now) -> Ingestion:
-    """Bring the stored series of a plan up to date.
+def held_store(plan: Plan, held: Path) -> BarStore:
+    """Return the stored series with those of a run over them, which are held in a folder until they are judged."""
+    processed = plan.data / "processed"
+    return BarStore((sample_root(), processed, held), raw=raw_beside(processed))
+
+
+def ingest(plan: Plan, held: Path, say: Say = print, now: Callable[[], dt.datetime] = now) -> Ingestion:
+    """Ask for what is missing of a plan's series, keep what was said as raw snapshots, and hold the series in a folder.
 
     A symbol that fails is said to have, and keeps the series that it had.
 
@@ -72,7 +81,7 @@ def ingest(plan: Plan, say: Say = print, now: Callable[[], dt.datetime] = now) -
         There is nothing to ingest.
 
     """
-    store = sample_store(plan.data / "processed")
+    store = held_store(plan, held)
     done: list[Ingested] = []
     for one in READERS[plan.source](plan, store, now):
         say(f"[ingest] {one.symbol}: {one.said}")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import resource
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from data.validation.report import Validation
 from feature_mapper.errors import BarcastError
 from flows import steps
 from flows.engine import Engine
-from flows.ingestion import Ingestion, ingest, now
+from flows.ingestion import Ingestion, held_store, ingest, now
 from flows.plan import Plan
 from flows.summary import SCHEMA, State, Step, Summary, Trained
 from models.errors import StoreError
@@ -34,7 +35,8 @@ class Halted(BarcastError):
 def retrain(plan: Plan, engine: Engine, clock: Callable[[], dt.datetime] = now) -> Summary:
     """Retrain the models of a plan and let those serve that pass the gate; return what happened.
 
-    Data that fail halt everything before any script starts. A script that fails stops no other, and what served before
+    Data that fail halt everything before any script starts, and stay out of the stored series: these are replaced once
+    all have been judged. A script that fails stops no other, and what served before
     goes on serving. The summary and the validation's page are written below ``runs/`` of the plan's data folder.
 
     Raises
@@ -51,6 +53,8 @@ def retrain(plan: Plan, engine: Engine, clock: Callable[[], dt.datetime] = now) 
         summary = run.halted(steps.failure(error))
     else:
         summary = run.done(ingestion, run.trained(ingestion))
+    finally:
+        run.let_go()
     try:
         run.write("summary.json", msgspec.json.format(msgspec.json.encode(summary), indent=1) + b"\n")
     except OSError as error:  # what was done is done, and is told on the terminal all the same
@@ -71,6 +75,8 @@ class _Run:
         self.ingestion: Ingestion | None = None
         self.validation: Validation | None = None
         self.report: Path | None = None
+        self.held = self.folder / "held"
+        self.series = held_store(plan, self.held)
 
     def _step(self, name: str, do: Callable[[], R]) -> R:
         return self._timed(name, lambda: self.engine.step(name, do))
@@ -85,21 +91,28 @@ class _Run:
             self.steps.append(Step(name=name, seconds=time.monotonic() - begun, peak_mib=peak))
 
     def ingested(self) -> Ingestion:
-        """Bring the bars up to date."""
+        """Ask for what is missing of the bars, and hold it."""
         self.before = self._step("remember", lambda: steps.known_before(self.plan))
-        self.ingestion = self._step("ingest", lambda: ingest(self.plan, self.engine.say, self.clock))
+        self.ingestion = self._step("ingest", lambda: ingest(self.plan, self.held, self.engine.say, self.clock))
         if self.ingestion.halts:
             failed = "; ".join(f"{one.symbol}: {one.said}" for one in self.ingestion.failed[:3])
             raise Halted(f"ingestion, {self.ingestion.verdict()}: {failed}")
         return self.ingestion
 
     def validated(self, ingestion: Ingestion) -> None:
-        """Judge bars, then features; the page is written whatever they say."""
+        """Judge bars, then features, and store what was held; the page is written whatever they say."""
         today = np.datetime64(self.started.date(), "D")
-        bars = self._step("validate bars", lambda: steps.check_bars(self.plan, ingestion, self.before, today))
+        bars = self._step(
+            "validate bars", lambda: steps.check_bars(self.plan, self.series, ingestion, self.before, today)
+        )
         self._judged(bars)
-        features = self._step("validate features", lambda: steps.check_features(self.plan, ingestion))
+        features = self._step("validate features", lambda: steps.check_features(self.plan, self.series, ingestion))
         self._judged(bars.merged(features))
+        self._step("store bars", lambda: steps.keep_series(self.plan, self.held))
+
+    def let_go(self) -> None:
+        """Remove what was held: it is stored by now, or must not be. Its snapshots stay."""
+        shutil.rmtree(self.held, ignore_errors=True)
 
     def _judged(self, validation: Validation) -> None:
         self.validation = validation

@@ -10,7 +10,7 @@ import numpy as np
 
 from data.bar_store import BarStore
 from data.errors import DataError
-from data.snapshots import About
+from data.snapshots import About, Snapshot
 from data.symbols import symbol_of
 from feature_mapper.bars import Bars
 from flows.plan import Plan, PlanError
@@ -77,7 +77,7 @@ def _file(path: Path, symbol: str, store: BarStore, plan: Plan) -> Ingested:
     known = store.bars(symbol) if symbol in _names(store) else None
     try:
         data = path.read_bytes()
-        if before is not None and store.snapshots.read(before) == data and symbol in _names(store):
+        if before is not None and store.snapshots.read(before) == data and _made_of(before, symbol, store):
             said = f"the same file as snapshot {before.entry.sequence}"
             return Ingested(symbol=symbol, status="unchanged", restated=False, said=said)
         report = store.import_csv(path, symbol, impossible=plan.impossible)
@@ -88,6 +88,11 @@ def _file(path: Path, symbol: str, store: BarStore, plan: Plan) -> Ingested:
     restated = "" if known is None else _restated(known, store.bars(symbol))
     status: Status = "new" if before is None else "updated"
     return Ingested(symbol=symbol, status=status, restated=bool(restated), said=f"{said}{restated}")
+
+
+def _made_of(snapshot: Snapshot | None, symbol: str, store: BarStore) -> bool:
+    """Tell whether the stored series is what a snapshot made, and not one before it: a run that halts leaves those."""
+    return snapshot is not None and symbol in _names(store) and snapshot.ref in store.info(symbol).snapshots
 
 
 def _restated(known: Bars, told: Bars) -> str:
@@ -102,7 +107,10 @@ def _restated(known: Bars, told: Bars) -> str:
 
 
 def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: BarStore) -> Ingested:
-    """Keep what Yahoo said as a snapshot, and store the bars that it makes."""
+    """Keep what Yahoo said as a snapshot, and store the bars that it makes.
+
+    Where the stored series is not the one that Yahoo's answer continues, the two are compared day by day.
+    """
     from data.sources.yahoo import Stale
 
     got = outcome.got if isinstance(outcome, Stale) else outcome
@@ -116,6 +124,8 @@ def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: Ba
         last=series.date[-1],
         why=why,
     )
+    stored = store.bars(symbol) if symbol in _names(store) else None
+    continued = _made_of(store.snapshots.latest(symbol, "yahoo"), symbol, store)
     try:
         snapshot = store.snapshots.write(symbol, "yahoo", series.dump(), "csv", about)
         bars, adjustment = series.bars()
@@ -124,8 +134,10 @@ def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: Ba
         )
     except DataError as error:
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
-    status: Status = "new" if known is None else "unchanged" if got.kind == "current" else "updated"
-    return Ingested(symbol=symbol, status=status, restated=got.kind == "restated", said=str(outcome))
+    status: Status = "new" if known is None else "unchanged" if got.kind == "current" and continued else "updated"
+    other = "" if continued or stored is None else _restated(stored, store.bars(symbol))
+    restated = got.kind == "restated" or bool(other)
+    return Ingested(symbol=symbol, status=status, restated=restated, said=f"{outcome}{other}")
 
 
 def _names(store: BarStore) -> frozenset[str]:

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 
-from data.bar_store import sample_store
+from data.bar_store import BarStore, sample_store
 from data.calendars import Calendar, calendar_for
 from data.validation.report import Validation
 from data.validation.run import validate_bars, validate_features
@@ -44,9 +45,8 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
     said: str
 
 
-def series_of(plan: Plan, ingestion: Ingestion) -> dict[str, Bars]:
+def series_of(store: BarStore, ingestion: Ingestion) -> dict[str, Bars]:
     """Return the bars of the symbols that may be trained on."""
-    store = sample_store(plan.data / "processed")
     return {symbol: store.bars(symbol) for symbol in ingestion.usable}
 
 
@@ -56,11 +56,12 @@ def known_before(plan: Plan) -> dict[str, Bars]:
     return {info.symbol: store.bars(info.symbol) for info in store.symbols()}
 
 
-def check_bars(plan: Plan, ingestion: Ingestion, before: Mapping[str, Bars], today: np.datetime64) -> Validation:
+def check_bars(
+    plan: Plan, store: BarStore, ingestion: Ingestion, before: Mapping[str, Bars], today: np.datetime64
+) -> Validation:
     """Judge the bars. What restated its history goes on from nothing; only live sources can be stale."""
-    series = series_of(plan, ingestion)
+    series = series_of(store, ingestion)
     restated = {one.symbol for one in ingestion.symbols if one.restated}
-    store = sample_store(plan.data / "processed")
 
     def calendar_of(symbol: str) -> Calendar:
         return calendar_for(name=store.info(symbol).calendar)
@@ -70,9 +71,14 @@ def check_bars(plan: Plan, ingestion: Ingestion, before: Mapping[str, Bars], tod
     return validate_bars(series, calendar_of, live, previous, accepted=read_accepted(plan.accepted))
 
 
-def check_features(plan: Plan, ingestion: Ingestion) -> Validation:
+def check_features(plan: Plan, store: BarStore, ingestion: Ingestion) -> Validation:
     """Judge the matrices that models would be fitted on."""
-    return validate_features(series_of(plan, ingestion), CATALOGUE, accepted=read_accepted(plan.accepted))
+    return validate_features(series_of(store, ingestion), CATALOGUE, accepted=read_accepted(plan.accepted))
+
+
+def keep_series(plan: Plan, held: Path) -> tuple[str, ...]:
+    """Store the series that were held, now that they have been judged; return their symbols."""
+    return sample_store(plan.data / "processed").adopt(held)
 
 
 def fleet_of(plan: Plan, ingestion: Ingestion, say: Say) -> Fleet:

@@ -1,6 +1,7 @@
 """Ingestion from a live source: the real yfinance against a stand-in, into snapshots and stored series."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from data.integrity import tree_digest
 from flows.ingestion import Ingestion, ingest
 from flows.pipeline import retrain
 from flows.plan import Plan, plan
-from flows.steps import check_bars, known_before
+from flows.steps import check_bars, keep_series, known_before
 from tests.data.sources.yahoo.standin import Fault, Listing, Standin, serving, walk
 from tests.flows.support import MODEL, Heard
 
@@ -46,8 +47,12 @@ def asked(standin: Standin, tmp_path: Path) -> Plan:
 
 
 def ingested(asked: Plan, standin: Standin) -> Ingestion:
-    """Ingest at the stand-in's time."""
-    return ingest(asked, lambda _: None, now=lambda: standin.now)
+    """Ingest at the stand-in's time, and store what came."""
+    held = asked.data / "held"
+    done = ingest(asked, held, lambda _: None, now=lambda: standin.now)
+    keep_series(asked, held)
+    shutil.rmtree(held, ignore_errors=True)
+    return done
 
 
 def statuses(done: Ingestion) -> list[tuple[str, bool]]:
@@ -81,15 +86,20 @@ def test_only_what_is_new_is_asked_for_and_kept(asked: Plan, standin: Standin) -
     assert tree_digest(raw) == before
 
 
-def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin) -> None:
-    """Restated history is named with its day, stored anew, and the bars are judged by themselves then."""
-    rows = standin.listings["AAA"].rows
-    at = next(number for number, row in enumerate(rows) if str(row.day) == "2012-12-18")
+def split_on(listing: Listing, day: str) -> None:
+    """Let a share become four on a day."""
+    rows = listing.rows
+    at = next(number for number, row in enumerate(rows) if str(row.day) == day)
     quartered = [
         replace(row, open=row.open / 4, high=row.high / 4, low=row.low / 4, close=row.close / 4, volume=row.volume * 4)
         for row in rows[at:]
     ]
-    standin.listings["AAA"].rows = [*rows[:at], replace(quartered[0], split=4.0), *quartered[1:]]
+    listing.rows = [*rows[:at], replace(quartered[0], split=4.0), *quartered[1:]]
+
+
+def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin) -> None:
+    """Restated history is named with its day, stored anew, and the bars are judged by themselves then."""
+    split_on(standin.listings["AAA"], "2012-12-18")
     ingested(asked, standin)
     before = known_before(asked)
     standin.now += dt.timedelta(days=5)
@@ -103,7 +113,7 @@ def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin
     assert "2012-12-18" in latest.entry.why
     moves = np.abs(np.diff(np.log(store.bars("AAA").close)))
     assert moves.max() < 0.2
-    verdict = check_bars(asked, done, before, np.datetime64("2012-12-19"))
+    verdict = check_bars(asked, store, done, before, np.datetime64("2012-12-19"))
     assert not verdict.halts, verdict.text()
 
 
@@ -117,18 +127,39 @@ def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin
 def test_an_answer_that_is_none_fails_its_symbol_and_halts_the_run(
     asked: Plan, standin: Standin, fault: Fault, words: str
 ) -> None:
-    """Each kind is explained; the other symbol is brought up to date; nothing is trained."""
+    """Each kind is explained; nothing is trained, and nothing of the other symbol is stored but its snapshot."""
     standin.faults["BBB"] = fault
-    done = ingested(asked, standin)
-    assert [one.status for one in done.symbols] == ["new", "failed"]
-    assert words in done.symbols[1].said
-    assert done.halts
     heard = Heard()
     summary = retrain(asked, heard, clock=lambda: standin.now)
     assert not heard.ran("train")
     assert summary.halted is not None
     assert words in summary.halted
-    assert {info.symbol for info in sample_store(asked.data / "processed").symbols()} >= {"AAA"}
+    assert summary.ingestion is not None
+    assert [one.status for one in summary.ingestion.symbols] == ["new", "failed"]
+    assert words in summary.ingestion.symbols[1].said
+    store = sample_store(asked.data / "processed")
+    assert "AAA" not in {info.symbol for info in store.symbols()}
+    assert store.snapshots.latest("AAA", "yahoo") is not None
+
+
+def test_a_split_during_a_run_that_halts_is_no_surprise_to_the_next(asked: Plan, standin: Standin) -> None:
+    """The snapshot of the restated history stays and the stored series does not know it: they are compared."""
+    split_on(standin.listings["AAA"], "2012-12-18")
+    ingested(asked, standin)
+    stored = sample_store(asked.data / "processed").bars("AAA")
+    standin.now += dt.timedelta(days=5)
+    standin.faults["BBB"] = Fault(body=b"<html>Too many requests</html>", headers={"Content-Type": "text/html"})
+    assert retrain(asked, Heard(), clock=lambda: standin.now).halted is not None
+    np.testing.assert_array_equal(sample_store(asked.data / "processed").bars("AAA").close, stored.close)
+
+    del standin.faults["BBB"]
+    before = known_before(asked)
+    done = ingested(asked, standin)
+    assert statuses(done) == [("updated", True), ("updated", False)]
+    store = sample_store(asked.data / "processed")
+    assert len(store.bars("AAA")) == len(stored) + 3
+    verdict = check_bars(asked, store, done, before, np.datetime64("2012-12-19"))
+    assert not verdict.halts, verdict.text()
 
 
 def test_a_series_that_is_late_halts_the_run(asked: Plan, standin: Standin) -> None:

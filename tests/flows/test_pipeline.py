@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from data.bar_store import sample_store
+from data.integrity import tree_digest
 from flows.pipeline import retrain
 from flows.plan import Plan
 from flows.summary import EXIT_CANDIDATES, EXIT_DONE, EXIT_FAILED, EXIT_HALTED, Summary
 from models.errors import StoreUnreadable
 from models.store import ArtifactStore
 from tests.flows.support import BARS, MODEL, SYMBOLS, Heard, plan_for, write_files
+
+RUN_FILES = ["summary.json", "validation.html", "validation.json"]
 
 
 def run(plan: Plan) -> tuple[Summary, Heard]:
@@ -94,8 +97,14 @@ def test_a_share_of_the_symbols_may_fail(tmp_path: Path) -> None:
 
 
 def test_bars_that_are_not_fit_halt_before_any_script(tmp_path: Path) -> None:
-    """An unadjusted split is named with its day, on the page and in the summary."""
+    """An unadjusted split is named with its day, on the page and in the summary, as often as it is brought in.
+
+    What was stored stays; of the file that was refused its snapshot is kept.
+    """
     write_files(tmp_path / "files")
+    run(plan_for(tmp_path, python=script(tmp_path, "exit 1")))
+    processed = tmp_path / "data" / "processed"
+    before, stored = tree_digest(processed), sample_store(processed).bars("IBM").close
     path = tmp_path / "files" / "IBM.csv"
     head, *rows = path.read_text().splitlines()
     split = []
@@ -111,6 +120,16 @@ def test_bars_that_are_not_fit_halt_before_any_script(tmp_path: Path) -> None:
     day = rows[700].partition(",")[0]
     assert any(day in line and "split" in line for line in heard.lines)
     assert day in Path(str(summary.report)).read_text()
+    assert tree_digest(processed) == before
+    assert len(sample_store(processed).snapshots.history("IBM", "csv")) == 2
+    assert sorted(file.name for file in Path(str(summary.report)).parent.iterdir()) == RUN_FILES
+    again, _ = run(plan_for(tmp_path))
+    assert "validation, halted: bars of 2 series" in str(again.halted)
+    path.write_text("\n".join([head, *rows]) + "\n")
+    mended, heard = run(plan_for(tmp_path, python=script(tmp_path, "exit 1")))
+    assert heard.ran("train")
+    assert mended.halted is None
+    np.testing.assert_array_equal(sample_store(processed).bars("IBM").close, stored)
 
 
 @pytest.mark.parametrize(
