@@ -12,6 +12,7 @@ from app.columns import invalid
 from app.context import calendar_of, resolve
 from app.forecasting import SHORT, Forecaster
 from app.lifecycle import Lifecycle
+from app.loader import Loader
 from app.metrics import Metrics
 from app.plane import Answer, Plane
 from app.queries import BarsQuery, ForecastQuery, Observations, Queries
@@ -35,6 +36,7 @@ class Desk:
     serving: Serving
     versions: Versions
     lifecycle: Lifecycle
+    loader: Loader
     plane: Plane
     forecaster: Forecaster
     batches: Batches
@@ -42,13 +44,14 @@ class Desk:
     body_timeout_seconds: float
 
     @classmethod
-    def of(cls, serving: Serving, settings: Settings, metrics: Metrics) -> "Desk":
+    def of(cls, serving: Serving, loader: Loader, settings: Settings, metrics: Metrics) -> "Desk":
         """Put it together."""
         plane, versions = Plane(serving, metrics), Versions(serving)
         return cls(
             serving=serving,
             versions=versions,
             lifecycle=Lifecycle(serving),
+            loader=loader,
             plane=plane,
             forecaster=Forecaster(plane, versions),
             batches=Batches(plane, settings.max_batch_rows),
@@ -115,11 +118,13 @@ async def open_desk(settings: Settings, metrics: Metrics) -> AsyncIterator[Desk]
     for info in serving.bars.symbols():
         _know_calendar(info.symbol, serving.bars)
     freeze()
-    watching = asyncio.create_task(watch(serving))
+    loader = Loader()
+    watching = asyncio.create_task(watch(serving, loader))
     try:
-        yield Desk.of(serving, settings, metrics)
+        yield Desk.of(serving, loader, settings, metrics)
     finally:
         watching.cancel()
+        loader.close()
 
 
 def _know_calendar(symbol: str, store: BarStore) -> None:

@@ -1,5 +1,7 @@
 """Promote, roll back, reload: what changes which version answers. Knows no HTTP."""
 
+import logging
+
 from msgspec import UnsetType
 
 from app import problems
@@ -17,6 +19,8 @@ from models.errors import (
     VersionUnknown,
 )
 from models.served import prove
+
+log = logging.getLogger(__name__)
 
 BY_HAND = "by hand"
 
@@ -68,8 +72,14 @@ class Lifecycle:
         return self._reloaded(model, before, entry.why)
 
     def reload(self, model: str) -> Promotion:
-        """Load what is promoted again, in this process."""
-        return self._reloaded(model, self._version(model), "reloaded")
+        """Load what is promoted again; the other workers do so too, unless the store can't be written."""
+        before, why = self._version(model), "reloaded"
+        try:
+            self._store.renew(model)
+        except StoreError as error:
+            log.warning("the other workers do not reload %s: %s", model, error)
+            why = "reloaded by this worker alone, as the store can't be written"
+        return self._reloaded(model, before, why)
 
     def _version(self, model: str) -> str | None:
         loaded = self._serving.slot(model).loaded

@@ -3,10 +3,10 @@
 import asyncio
 import gc
 import logging
+from functools import partial
 from typing import Final
 
-from starlette.concurrency import run_in_threadpool
-
+from app.loader import Loader
 from app.serving import Serving
 
 INTERVAL_SECONDS: Final = 0.5
@@ -28,7 +28,7 @@ def freeze() -> None:
     gc.freeze()
 
 
-async def watch(serving: Serving, interval: float = INTERVAL_SECONDS) -> None:
+async def watch(serving: Serving, loader: Loader, interval: float = INTERVAL_SECONDS) -> None:
     """Load every promotion that is made from now on, until cancelled.
 
     A version that can't be loaded is not tried again before the next promotion: it is quarantined by then, and the
@@ -45,7 +45,7 @@ async def watch(serving: Serving, interval: float = INTERVAL_SECONDS) -> None:
                 pauses[model] = pause - interval
                 continue
             try:
-                slot = await run_in_threadpool(serving.reload, model)
+                slot = await loader.run(partial(serving.reload, model))
             except Exception:  # the watch must outlive whatever goes wrong with one model
                 log.exception("%s could not be looked at again", model)
                 continue

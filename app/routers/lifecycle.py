@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import UnsetType
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app import problems
 from app.decoding import JsonDecoder, read_body, require_json
+from app.desk import Desk
 from app.operations import Body, Operation, json_response
 from app.routers.access import desk, model_of, require_query
 from app.routers.models import MODEL
@@ -25,7 +25,7 @@ async def promote(request: Request) -> Response:
     """Let a version serve."""
     at, model = desk(request), model_of(request)
     asked = _PROMOTE(await _json(request))
-    return await _done(lambda: at.lifecycle.promote(model, asked))
+    return await _done(at, lambda: at.lifecycle.promote(model, asked))
 
 
 async def rollback(request: Request) -> Response:
@@ -33,14 +33,14 @@ async def rollback(request: Request) -> Response:
     at, model = desk(request), model_of(request)
     asked = _ROLLBACK(await _json(request))
     why = None if isinstance(asked.why, UnsetType) else asked.why
-    return await _done(lambda: at.lifecycle.rollback(model, why))
+    return await _done(at, lambda: at.lifecycle.rollback(model, why))
 
 
 async def reload(request: Request) -> Response:
-    """Load what is promoted again, in this process."""
+    """Load what is promoted again."""
     at, model = desk(request), model_of(request)
     _RELOAD(await _json(request))
-    return await _done(lambda: at.lifecycle.reload(model))
+    return await _done(at, lambda: at.lifecycle.reload(model))
 
 
 async def _json(request: Request) -> bytes:
@@ -49,8 +49,8 @@ async def _json(request: Request) -> bytes:
     return await read_body(request, desk(request).body_timeout_seconds)
 
 
-async def _done(change: Callable[[], Promotion]) -> Response:
-    return json_response(await run_in_threadpool(change))
+async def _done(at: Desk, change: Callable[[], Promotion]) -> Response:
+    return json_response(await at.loader.run(change))
 
 
 _COMMON: Final = (problems.UNKNOWN_MODEL, problems.NOT_READY, problems.STORE_UNAVAILABLE)
@@ -88,8 +88,8 @@ OPERATIONS: Final = (
         path="/models/{model}/reload",
         endpoint=reload,
         summary="Load what is promoted again",
-        description="In the process that answers. A promotion needs no reload; a version that was released from its "
-        "quarantine does.",
+        description="The worker that answers has done so by then; the others do within a second, where the store can "
+        "be written. A promotion needs no reload; a version that was released from its quarantine does.",
         tag="lifecycle",
         answer=Promotion,
         body=Body(struct=ReloadRequest, examples={"no words": {}}),

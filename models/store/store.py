@@ -299,13 +299,25 @@ class ArtifactStore:
                 raise StoreBusy(f"{message}; look at the history and try again")
             return writing.swap_current(t, publication, "rollback", why)
 
+    def renew(self, model: str) -> None:
+        """Have every service look at the promoted version again; nothing changes, and the ledger says nothing.
+
+        Raises
+        ------
+        StoreBusy, StoreWriteFailed, LedgerInvalid
+            Nobody looks.
+
+        """
+        with writing.transaction(shelf(self.root, model), self._writer) as t:
+            writing.renew_current(t)
+
     def quarantine(self, model: str, version: str, *, why: str) -> None:
         """Refuse a version from now on. Where the store can't be written, this object remembers it, and logs that."""
         place = shelf(self.root, model)
         self._quarantine(place, self._resolve(place, version), why)
 
     def release(self, model: str, version: str, *, why: str) -> None:
-        """Lift a quarantine. The next load proves the version again.
+        """Lift a quarantine. The next load proves the version again; `renew` has services do so.
 
         Raises
         ------

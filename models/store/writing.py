@@ -124,6 +124,13 @@ def swap_current(t: Transaction, publication: Entry, event: EventName, why: str)
     return entry
 
 
+def renew_current(t: Transaction) -> None:
+    """Put ``CURRENT`` in its own place: it says the same, and whoever watches the file looks again."""
+    current = t.shelf.current()
+    if current is not None:
+        on_disk.replace(t.writer.disk, t.shelf.current_path, to_line(current))
+
+
 def quarantine(t: Transaction, publication: Entry, why: str) -> None:
     """Set the marker of a version, unless it is set."""
     if t.shelf.quarantine(publication.version) is not None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from app.serving import Serving, Slot
 from models.manifest import Draft
 from models.store import ArtifactStore
 from tests.app.served import found
@@ -134,6 +136,43 @@ def test_reload_brings_a_released_version_back(service: InProcess, store: Artifa
     store.release(MODEL, SECOND, why="it is fine")
     assert found(change(service, "reload"))["serves"]
     assert said(service, BAR)["model_version"] == SECOND
+
+
+def test_a_reload_reaches_every_worker(service: InProcess, store: ArtifactStore, tmp_path: Path) -> None:
+    """Another process sees that it has to look at the champion again, and nothing in the store says anything else."""
+    with InProcess(store.root, tmp_path / "other") as other:
+        serving = other.desk.serving
+        history, current = store.history(MODEL), (store.root / MODEL / "CURRENT").read_bytes()
+        assert serving.changed() == ()
+        assert found(change(service, "reload"))["why"] == "reloaded"
+        assert serving.changed() == (MODEL,)
+        assert store.history(MODEL) == history
+        assert (store.root / MODEL / "CURRENT").read_bytes() == current
+
+
+def test_no_thread_of_the_pool_loads_a_model(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an admin asks for is done in the thread of the loader."""
+    threads: list[str] = []
+    load = Serving._loaded
+
+    def noted(self: Serving, model: str) -> Slot:
+        threads.append(threading.current_thread().name)
+        return load(self, model)
+
+    monkeypatch.setattr(Serving, "_loaded", noted)
+    for _ in range(3):
+        change(service, "reload")
+    assert len(threads) == 3
+    assert {name.partition("_")[0] for name in threads} == {"loader"}
+
+
+def test_a_reload_without_write_access_says_whom_it_reached(service: InProcess, store: ArtifactStore) -> None:
+    """The worker that answers loads the champion again; the others can't be told."""
+    (store.root / MODEL / ".lock").unlink()
+    (store.root / MODEL / ".lock").mkdir()
+    answer = found(change(service, "reload"))
+    assert answer["serves"]
+    assert "by this worker alone" in answer["why"]
 
 
 def test_only_the_admin_key_changes_what_serves(store: ArtifactStore, tmp_path: Path) -> None:
