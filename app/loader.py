@@ -1,8 +1,8 @@
 """The one thread in which models are loaded and changed while the service runs.
 
 The C library gives each thread that allocates much an arena of its own, and the arena keeps what a load took at its
-peak, some 2 to 4 MiB. If any thread of the server's pool may load a model, resident memory climbs by such a step whenever
-another one does so for the first time. One thread pays once.
+peak, some 2 to 4 MiB. If any thread of the server's pool may load a model, resident memory climbs by such a step
+whenever another one does so for the first time. One thread pays once.
 """
 
 import asyncio
