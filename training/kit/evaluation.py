@@ -1,7 +1,6 @@
 """From out-of-fold forecasts to the figures that a manifest, a card and a plot show."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
@@ -14,21 +13,18 @@ from training.kit.questions.base import Question
 from training.kit.scores import skill
 from training.kit.walk import OutOfFold, scored_rows
 
-SEED: Final = 7
-"""Of the bootstrap: the same rows give the same interval, whatever the model's seed."""
-
 
 def scores(panel: Panel, out: OutOfFold, question: Question) -> tuple[Score, ...]:
     """Return the skill against each rival, the naive one first; if features were dropped, that of all of them last."""
     rows = scored_rows(panel, out)
     own = question.loss(out.forecast, rows.y)
     rivals = rival_losses(panel, out, question)
-    result = [skill(question.metric, own, loss, rows.date, against=name, seed=SEED) for name, loss in rivals.items()]
+    result = [skill(question.metric, own, loss, rows.date, against=name) for name, loss in rivals.items()]
     if out.refitted:
         naive = next(iter(rivals))
         full = question.loss(out.full_forecast, rows.y)
         metric = f"{question.metric}_all_features"
-        result.append(skill(metric, full, rivals[naive], rows.date, against=naive, seed=SEED))
+        result.append(skill(metric, full, rivals[naive], rows.date, against=naive))
     return tuple(result)
 
 

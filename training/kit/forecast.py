@@ -20,7 +20,7 @@ from models.manifest import LeakCheck, Score, Target, TierManifest
 from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import verdict
-from training.kit.evaluation import SEED, by_symbol, by_year
+from training.kit.evaluation import by_symbol, by_year
 from training.kit.losses import Losses, TierLosses
 from training.kit.outcome import Outcome
 from training.kit.panel import dated
@@ -142,10 +142,7 @@ def _losses(origins: Origins, horizon: int) -> tuple[FloatArray, FloatArray]:
 
 def _scores(origins: Origins) -> tuple[Score, ...]:
     date = origins.scored.date
-    return tuple(
-        skill(f"mae_skill_{horizon}", *_losses(origins, horizon), date, against=BASELINE, seed=SEED)
-        for horizon in SHOWN
-    )
+    return tuple(skill(f"mae_skill_{horizon}", *_losses(origins, horizon), date, against=BASELINE) for horizon in SHOWN)
 
 
 def _manifest(

@@ -3,8 +3,8 @@
 A candidate may serve if no leak check failed, if it is not worse than its naive baseline beyond `MARGIN`, and if it is
 not worse than the champion on the rows that both forecast. A candidate without measurable skill replaces no champion
 that has some. Differences are judged by a circular block bootstrap of days, at `LEVEL` over all tiers together
-(Bonferroni): each tier alone is judged at `LEVEL` divided by their number. Its intervals are stretched, as they rest on
-few blocks.
+(Bonferroni): each tier alone is judged at `LEVEL` divided by their number. Whether a version has skill is the verdict
+of its score, as answers quote it.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from models.manifest import Comparison, GateVerdict, LeakCheck, Score, Target
 from models.store import Artifact, ArtifactStore
 from training.kit.losses import LOSSES_NAME, Common, Losses, LossesInvalid, TierLosses, common
 from training.kit.outcome import Outcome
-from training.kit.scores import BLOCK, DailySums, stretch
+from training.kit.scores import BETTER, LEAST_DAYS, NEITHER, DailySums, gain, skill
 
 LEVEL: Final = 0.05
 """Chance that a candidate as good as its rival is called better in any tier, and as much that it is called worse."""
@@ -28,18 +28,13 @@ MARGIN: Final = 0.01
 """By how much a candidate may measurably fall short of its naive baseline: a share of the baseline's loss where the
 score is a skill, nats where it is a gain in log density."""
 
-LEAST_DAYS: Final = 2 * BLOCK
-"""Days in common below which a bootstrap of blocks says nothing."""
-
-SKILLED: Final = "better than naive"
-UNSKILLED: Final = "no measurable skill"
+SKILLED: Final = BETTER
+UNSKILLED: Final = NEITHER
 
 SHOWN: Final = 5
 """Symbols that a reason names."""
 
 YES, NO = "yes", "no"
-
-_SEED: Final = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +73,7 @@ def judge(candidate: Candidate, model: str, store: ArtifactStore) -> GateVerdict
 
     """
     naive = tuple(_against_naive(candidate.losses))
-    label = SKILLED if naive[-1].verdict == "better" else UNSKILLED
+    label = _label(candidate.losses)
     version = store.current(model)  # also that of a champion that can't serve any more: a promotion replaces it
     champion = None if version is None else _champion(model, version, store)
 
@@ -179,13 +174,11 @@ def paired(candidate: Candidate, incumbent: Candidate) -> list[Comparison]:
 def _comparison(tier: TierLosses, rival: str, rows: Common, tiers: int) -> Comparison:
     """Compare losses of shape (n,), at the level that one of so many tiers has."""
     sums = DailySums.of(rows.one, rows.other, rows.date)
-    tail = LEVEL / tiers
+    level = 1 - 2 * LEVEL / tiers
     if tier.relative:
-        gain, (low, high) = sums.skill(), sums.interval(_SEED, 1 - 2 * tail)
+        difference, interval = sums.skill(), sums.interval(level)
     else:
-        gain, (low, high) = sums.gain(), sums.gain_interval(_SEED, 1 - 2 * tail)
-    longer = stretch(len(sums.rows), tail)
-    interval = gain + (low - gain) * longer, gain + (high - gain) * longer
+        difference, interval = sums.gain(), sums.gain_interval(level)
     if np.array_equal(rows.one, rows.other):
         verdict = "the same"
     elif len(sums.rows) < LEAST_DAYS:
@@ -200,14 +193,18 @@ def _comparison(tier: TierLosses, rival: str, rows: Common, tiers: int) -> Compa
         metric=tier.metric,
         n=len(rows.date),
         days=len(sums.rows),
-        gain=gain,
+        gain=difference,
         interval=interval,
         verdict=verdict,
     )
 
 
 def _label(losses: Losses) -> str:
-    return SKILLED if _against_naive(losses)[-1].verdict == "better" else UNSKILLED
+    """Return whether the last tier's score has skill."""
+    tier = losses.tiers[-1]
+    score = skill if tier.relative else gain
+    told = score(tier.metric, tier.model, tier.naive, tier.date, against=tier.baseline)
+    return SKILLED if told.verdict == SKILLED else UNSKILLED
 
 
 def _said(comparison: Comparison) -> str:

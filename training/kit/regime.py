@@ -20,7 +20,7 @@ from models.typing import JsonObject
 from training.kit import plots
 from training.kit.autoregression import fit_autoregression
 from training.kit.checks import prefixes, verdict
-from training.kit.evaluation import SEED, by_symbol, by_year
+from training.kit.evaluation import by_symbol, by_year
 from training.kit.exports import regime_exports
 from training.kit.losses import Losses, TierLosses
 from training.kit.outcome import Outcome
@@ -177,8 +177,7 @@ def _tier_losses(tier: int, losses: Densities) -> TierLosses:
 
 def _scores(tier: int, losses: Densities) -> tuple[Score, ...]:
     return tuple(
-        gain(METRIC, losses.tiers[tier], rival, losses.date, against=name, seed=SEED)
-        for name, rival in losses.rivals.items()
+        gain(METRIC, losses.tiers[tier], rival, losses.date, against=name) for name, rival in losses.rivals.items()
     )
 
 

@@ -13,10 +13,20 @@ BLOCK: Final = 63
 """Days in a bootstrap block: losses of neighbouring days are not independent, least of all those of volatility and of
 paths over 20 sessions, which share 19 of them with the next."""
 
+LEAST_DAYS: Final = 2 * BLOCK
+"""Days below which a bootstrap of blocks says nothing."""
+
 RESAMPLES: Final = 1000
+
+SEED: Final = 7
+"""Of the resamples: the same rows give the same interval, whatever the model's seed and whoever asks."""
 
 LEVEL: Final = 0.95
 """Share of resamples inside an interval that is quoted as such."""
+
+BETTER: Final = "better than naive"
+NEITHER: Final = "no measurable skill"
+WORSE: Final = "worse than naive"
 
 _TINY: Final = 1e-15
 
@@ -82,15 +92,22 @@ class DailySums:
         """Return the mean of baseline less model a row: 0 no better than the baseline, in units of the loss."""
         return float((self.baseline.sum() - self.model.sum()) / self.rows.sum())
 
-    def interval(self, seed: int, level: float = LEVEL) -> tuple[float, float]:
-        """Return an interval of the skill by a circular block bootstrap of days (Politis & Romano 1992)."""
+    def interval(self, level: float = LEVEL, seed: int = SEED) -> tuple[float, float]:
+        """Return an interval of the skill by a circular block bootstrap of days (Politis & Romano 1992), stretched."""
         drawn = self._drawn(seed)
-        return _central(1 - self.model[drawn].sum(axis=1) / self.baseline[drawn].sum(axis=1), level)
+        return self._central(self.skill(), 1 - self.model[drawn].sum(axis=1) / self.baseline[drawn].sum(axis=1), level)
 
-    def gain_interval(self, seed: int, level: float = LEVEL) -> tuple[float, float]:
+    def gain_interval(self, level: float = LEVEL, seed: int = SEED) -> tuple[float, float]:
         """Return an interval of the gain, by the same bootstrap."""
         drawn = self._drawn(seed)
-        return _central((self.baseline - self.model)[drawn].sum(axis=1) / self.rows[drawn].sum(axis=1), level)
+        gains = (self.baseline - self.model)[drawn].sum(axis=1) / self.rows[drawn].sum(axis=1)
+        return self._central(self.gain(), gains, level)
+
+    def _central(self, value: float, resampled: FloatArray, level: float) -> tuple[float, float]:
+        tail = (1 - level) / 2
+        low, high = np.quantile(resampled, (tail, 1 - tail))
+        longer = stretch(len(self.rows), tail)
+        return float(value + (low - value) * longer), float(value + (high - value) * longer)
 
     def _drawn(self, seed: int) -> IntArray:
         days = len(self.model)
@@ -120,35 +137,29 @@ def stretch(days: int, tail: float) -> float:
     return float(t.ppf(tail, blocks - 1) / norm.ppf(tail) / math.sqrt(1 - 1 / blocks))
 
 
-def skill(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, *, against: str, seed: int) -> Score:
+def skill(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, *, against: str) -> Score:
     """Score losses of shape (n,) against those of a baseline on the same rows."""
     sums = DailySums.of(model, baseline, date)
-    interval = sums.interval(seed)
-    return Score(
-        metric=metric, value=sums.skill(), ci95=interval, n=len(model), baseline=against, verdict=verdict(interval)
-    )
+    return _score(metric, sums.skill(), sums.interval(), sums.rows, against)
 
 
-def gain(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, *, against: str, seed: int) -> Score:
+def gain(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, *, against: str) -> Score:
     """Score losses whose zero means nothing, such as log densities: by their mean difference, not their ratio."""
     sums = DailySums.of(model, baseline, date)
-    interval = sums.gain_interval(seed)
-    return Score(
-        metric=metric, value=sums.gain(), ci95=interval, n=len(model), baseline=against, verdict=verdict(interval)
-    )
+    return _score(metric, sums.gain(), sums.gain_interval(), sums.rows, against)
 
 
-def _central(values: FloatArray, level: float) -> tuple[float, float]:
-    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
-    return float(low), float(high)
+def _score(metric: str, value: float, interval: tuple[float, float], rows: IntArray, against: str) -> Score:
+    told = verdict(interval) if len(rows) >= LEAST_DAYS else NEITHER
+    return Score(metric=metric, value=value, ci95=interval, n=int(rows.sum()), baseline=against, verdict=told)
 
 
 def verdict(interval: tuple[float, float]) -> str:
     """Say what an interval of skill means, in the words that answers carry."""
     low, high = interval
     if low > 0:
-        return "better than naive"
-    return "worse than naive" if high < 0 else "no measurable skill"
+        return BETTER
+    return WORSE if high < 0 else NEITHER
 
 
 def conformal_quantile(errors: FloatArray, level: float) -> float:

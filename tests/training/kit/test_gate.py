@@ -15,9 +15,11 @@ from models.errors import StoreUnreadable
 from models.manifest import GateVerdict, LeakCheck
 from models.store import ArtifactStore
 from tests.models.store import toys
-from training.kit import gate
-from training.kit.gate import LEAST_DAYS, LEVEL, Candidate, judge, of_artifact, paired
+from training.kit import scores
+from training.kit.discover import model_names
+from training.kit.gate import LEVEL, SKILLED, Candidate, headline, judge, of_artifact, paired
 from training.kit.losses import LOSSES_NAME, Losses, TierLosses
+from training.kit.scores import LEAST_DAYS
 
 BARRED = LeakCheck(name="truncation_invariance", passed=False, detail="fails for moon_phase")
 DAYS: Final = 800
@@ -206,9 +208,16 @@ def test_equals_are_hardly_ever_told_apart() -> None:
     assert max(rates()) <= LEVEL
 
 
+@pytest.mark.parametrize("model", model_names())
+def test_the_label_is_what_answers_say(model: str, trained_store: Path) -> None:
+    """A version is called better than naive by its gate if the score that answers quote says so, and by no other."""
+    manifest = ArtifactStore(trained_store).manifest(model)
+    assert (manifest.gate.label == SKILLED) == (headline(manifest.tiers[-1].scores).verdict == SKILLED)
+
+
 def test_intervals_of_few_blocks_would_tell_equals_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which is why they are stretched: without that, and without Bonferroni, twice as many and more."""
-    monkeypatch.setattr(gate, "stretch", lambda _days, _tail: 1.0)
+    monkeypatch.setattr(scores, "stretch", lambda _days, _tail: 1.0)
     assert min(rates()) >= 2 * LEVEL
 
 

@@ -16,7 +16,7 @@ from models.regime import RegimeModel, observations
 from models.store import Artifact
 from models.tasks.base import Columns
 from tests.training.kit.support import FAST, walk
-from training.kit.evaluation import SEED, scores
+from training.kit.evaluation import scores
 from training.kit.outcome import Outcome
 from training.kit.panel import Panel, build, dated
 from training.kit.progress import Progress
@@ -60,8 +60,8 @@ def judged(law: KnownTruth, name: str, tier: int, seed: int) -> Judged:
     return Judged(
         naive=found[0],
         scores={score.baseline: score for score in found},
-        against_truth=skill(question.metric, own, best, rows.date, against="truth", seed=SEED),
-        truth=skill(question.metric, best, naive, rows.date, against=baseline, seed=SEED),
+        against_truth=skill(question.metric, own, best, rows.date, against="truth"),
+        truth=skill(question.metric, best, naive, rows.date, against=baseline),
     )
 
 

@@ -131,7 +131,7 @@ def test_interval_excludes_zero_for_a_planted_gain() -> None:
     """A gain of six standard errors is seen every time, and called by its name."""
     for seed in range(10):
         model, base, date = difference(seed, 0.5)
-        score = skill("skill", model, base, date, against="base", seed=7)
+        score = skill("skill", model, base, date, against="base")
         assert score.ci95 is not None
         assert score.ci95[0] > 0
         assert score.verdict == "better than naive"
@@ -142,8 +142,8 @@ def test_interval_excludes_zero_for_a_planted_gain() -> None:
 def test_gain_does_not_care_where_zero_is() -> None:
     """Log densities have no natural zero: adding a constant to both sides changes no gain and no interval."""
     model, base, date = difference(1, 0.2)
-    here = gain("gain", model, base, date, against="base", seed=7)
-    there = gain("gain", model - 1000, base - 1000, date, against="base", seed=7)
+    here = gain("gain", model, base, date, against="base")
+    there = gain("gain", model - 1000, base - 1000, date, against="base")
     assert here.value == pytest.approx(base.mean() - model.mean())
     assert there.value == pytest.approx(here.value)
     assert here.ci95 is not None
@@ -154,16 +154,16 @@ def test_interval_depends_on_days_not_on_the_order_of_rows() -> None:
     """Rows of a panel may be pooled in any order."""
     model, base, date = difference(2, 0.0)
     order = np.random.default_rng(0).permutation(len(date))
-    assert DailySums.of(model[order], base[order], date[order]).interval(7) == pytest.approx(
-        DailySums.of(model, base, date).interval(7)
+    assert DailySums.of(model[order], base[order], date[order]).interval(seed=7) == pytest.approx(
+        DailySums.of(model, base, date).interval(seed=7)
     )
 
 
 def test_same_seed_same_interval() -> None:
     """And another seed another one: it is a simulation, and a repeatable one."""
     sums = DailySums.of(*difference(3, 0.0))
-    assert sums.interval(7) == sums.interval(7)
-    assert sums.interval(7) != sums.interval(8)
+    assert sums.interval(seed=7) == sums.interval(seed=7)
+    assert sums.interval(seed=7) != sums.interval(seed=8)
 
 
 @pytest.mark.parametrize(
