@@ -23,13 +23,14 @@ writer that died: they are skipped by readers and cut off by the next writer. An
 
 import datetime as dt
 import hashlib
-import io
 import re
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -43,7 +44,6 @@ MAX_REASON = 2000
 
 EventName = Literal["publish", "promote", "rollback", "quarantine", "release", "remove"]
 
-_CHECK_BYTES = len(b',"check":"0123456789abcdef"}')
 _FRAME = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.DOTALL)
 
 
@@ -67,14 +67,17 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A ledger that was read and found sound: its finished lines, and the torn bytes behind them.
+    """A ledger that was read and found sound: where its finished lines are, and the torn bytes behind them.
 
-    Lines become entries when they are asked for: whoever promotes reads the whole ledger, each promotion makes it
-    longer, and entries take five times the memory of their lines.
+    A line is read again when it is asked for: finished lines never change. Whoever promotes reads the whole ledger, and
+    each promotion makes it longer; a service that kept it in memory would grow with it.
     """
 
-    lines: bytes = b""
+    path: Path
     starts: Sequence[int] = ()
+    published: Mapping[str, int] = field(default_factory=dict)
+    """Of each version, the line that announced it."""
+    sound_bytes: int = 0
     torn: bytes = b""
 
     def __len__(self) -> int:
@@ -82,16 +85,25 @@ class Ledger:
         return len(self.starts)
 
     def entry(self, sequence: int) -> Entry:
-        """Return a line's entry; ``IndexError`` for one that is not there."""
-        if not 1 <= sequence <= len(self):
-            raise IndexError(f"expected a line from 1 to {len(self)}, found {sequence}")
-        start = self.starts[sequence - 1]
-        line = self.lines[start : self.lines.index(b"\n", start)]
-        return msgspec.json.decode(line[:-_CHECK_BYTES] + b"}", type=Entry)
+        """Return a line's entry.
+
+        Raises
+        ------
+        IndexError
+            There is no such line.
+        LedgerInvalid
+            Another one stands there now.
+
+        """
+        with self.path.open("rb") as file:
+            return self._at(file, sequence)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield all entries, oldest first."""
-        return (self.entry(sequence) for sequence in range(1, len(self) + 1))
+        """Yield all entries, oldest first; raises as `entry`."""
+        if self.starts:
+            with self.path.open("rb") as file:
+                for sequence, line in enumerate(islice(file, len(self)), start=1):
+                    yield _sound(line, sequence, self.path)
 
     def next(
         self, *, when: dt.datetime, event: EventName, version: str, sha256: str, replaces: int | None, why: str, by: str
@@ -110,7 +122,8 @@ class Ledger:
 
     def publication(self, version: str) -> Entry | None:
         """Return the line that announced a version, or None."""
-        return next((e for e in self.entries() if e.event == "publish" and e.version == version), None)
+        line = self.published.get(version)
+        return None if line is None else self.entry(line)
 
     def require(self, current: Entry) -> None:
         """Refuse a ledger that does not hold the line that ``CURRENT`` holds.
@@ -141,10 +154,17 @@ class Ledger:
             return ()
         self.require(current)
         chain = [current]
-        # Only an earlier line can be replaced, so the walk ends.
-        while (before := chain[-1].replaces) and before < chain[-1].sequence:
-            chain.append(self.entry(before))
+        with self.path.open("rb") as file:
+            # Only an earlier line can be replaced, so the walk ends.
+            while (before := chain[-1].replaces) and before < chain[-1].sequence:
+                chain.append(self._at(file, before))
         return tuple(reversed(chain))
+
+    def _at(self, file: BinaryIO, sequence: int) -> Entry:
+        if not 1 <= sequence <= len(self):
+            raise IndexError(f"expected a line from 1 to {len(self)}, found {sequence}")
+        file.seek(self.starts[sequence - 1])
+        return _sound(file.readline(), sequence, self.path)
 
 
 def served_at(promotions: tuple[Entry, ...], when: dt.datetime) -> Entry | None:
@@ -199,27 +219,28 @@ def read_ledger(path: Path) -> Ledger:
         A finished line is damaged, missing or out of order.
 
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        data = b""
-    return parse_ledger(data, path)
+    starts, published, end, torn = array("Q"), dict[str, int](), 0, b""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for sequence, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                torn = line
+                break
+            entry = _sound(line, sequence, path)
+            if entry.event == "publish":
+                published.setdefault(entry.version, sequence)
+            starts.append(end)
+            end += len(line)
+    return Ledger(path, starts, published, end, torn)
 
 
-def parse_ledger(data: bytes, path: Path) -> Ledger:
-    """Return the ledger that these bytes are; raises as `read_ledger`."""
-    starts, start = array("Q"), 0
-    for number, line in enumerate(io.BytesIO(data), start=1):
-        if not line.endswith(b"\n"):
-            break
-        entry = from_line(line[:-1])
-        if entry is None or entry.sequence != number:
-            found = "a damaged one" if entry is None else f"number {entry.sequence}"
-            message = f"{path}: expected line {number} of the ledger, found {found}; restore the file from a backup"
-            raise LedgerInvalid(message)
-        starts.append(start)
-        start += len(line)
-    return Ledger(data[:start], starts, data[start:])
+def _sound(line: bytes, sequence: int, path: Path) -> Entry:
+    """Return the entry of a finished line, or refuse it."""
+    entry = from_line(line.removesuffix(b"\n"))
+    if entry is None or entry.sequence != sequence:
+        found = "a damaged one" if entry is None else f"number {entry.sequence}"
+        message = f"{path}: expected line {sequence} of the ledger, found {found}; restore the file from a backup"
+        raise LedgerInvalid(message)
+    return entry
 
 
 def _digest(body: bytes) -> bytes:

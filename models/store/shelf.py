@@ -118,7 +118,8 @@ class Shelf:
             return {}
         # Ledger after folders: a version that is published in between is then not seen half.
         folders = self.folders()
-        return {e.version: e for e in self.ledger().entries() if e.event == "publish" and e.version in folders}
+        ledger = self.ledger()
+        return {version: ledger.entry(line) for version, line in ledger.published.items() if version in folders}
 
     def publication(self, version: str) -> Entry:
         """Return the publication of a version.

@@ -49,7 +49,7 @@ class Transaction:
 
     def announce(self, entry: Entry) -> None:
         """Write the entry to the ledger. The change that it announces comes after."""
-        on_disk.append(self.writer.disk, self.shelf.ledger_path, to_line(entry), len(self.ledger.lines))
+        on_disk.append(self.writer.disk, self.shelf.ledger_path, to_line(entry), self.ledger.sound_bytes)
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def remove(t: Transaction, publication: Entry, why: str) -> None:
 
 def _next_version(t: Transaction) -> str:
     """Return a number that was never used: an announced version may have died before its folder came."""
-    used = {*t.shelf.folders(), *(entry.version for entry in t.ledger.entries())}
+    used = {*t.shelf.folders(), *t.ledger.published}
     number = 1 + max((version_number(version) for version in used), default=0)
     if number > LAST_VERSION:
         raise StoreWriteFailed(f"{t.shelf.model}: expected at most {LAST_VERSION} versions; start a new store")

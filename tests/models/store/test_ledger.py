@@ -3,15 +3,18 @@
 import datetime as dt
 import errno
 import logging
+import tracemalloc
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import LedgerInvalid, StoreWriteFailed
 from models.store import ArtifactStore
-from models.store.ledger import MAX_REASON, Entry, Ledger, before_current, from_line, parse_ledger, read_ledger, to_line
+from models.store.ledger import MAX_REASON, Entry, Ledger, before_current, from_line, read_ledger, to_line
 from tests.models.store.toys import MODEL, draft, files, stocked, tag_of
 from tests.support.disks import FailingDisk
 
@@ -25,7 +28,9 @@ NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 @settings(deadline=None)
 def test_line_holds_any_reason(why: str, by: str) -> None:
     """An entry survives its line whatever its texts hold, and the line is one line."""
-    entry = Ledger().next(when=NOON, event="publish", version="v000001", sha256="0" * 64, replaces=None, why=why, by=by)
+    entry = Ledger(Path()).next(
+        when=NOON, event="publish", version="v000001", sha256="0" * 64, replaces=None, why=why, by=by
+    )
     line = to_line(entry)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
@@ -91,7 +96,14 @@ def test_current_of_another_ledger_is_refused(tmp_path: Path) -> None:
 @settings(max_examples=100)
 def test_announcements_that_died_are_not_promotions(steps: list[tuple[int, bool]]) -> None:
     """Of any run of announced promotions, exactly those that reached CURRENT are reported, in order."""
-    ledger, current = Ledger(), None
+    with TemporaryDirectory() as folder:
+        told, came_true = announced(Path(folder) / "ledger.jsonl", steps)
+    assert told == came_true
+
+
+def announced(path: Path, steps: list[tuple[int, bool]]) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Announce promotions of versions, some of which reach CURRENT; return what is told of them, and what is true."""
+    ledger, current = read_ledger(path), None
     came_true: list[Entry] = []
     for version, reached in steps:
         entry = ledger.next(
@@ -103,11 +115,47 @@ def test_announcements_that_died_are_not_promotions(steps: list[tuple[int, bool]
             why="",
             by="",
         )
-        ledger = parse_ledger(ledger.lines + to_line(entry), Path("ledger.jsonl"))
+        with path.open("ab") as file:
+            file.write(to_line(entry))
+        ledger = read_ledger(path)
         if reached:
             current = entry
             came_true.append(entry)
-    assert ledger.promotions(current) == tuple(came_true)
+    return ledger.promotions(current), tuple(came_true)
+
+
+def test_a_line_that_changes_after_it_was_read_is_refused(tmp_path: Path) -> None:
+    """Lines are read again when they are asked for, and proven again."""
+    store = stocked(tmp_path, 2)
+    path = tmp_path / MODEL / "ledger.jsonl"
+    ledger = read_ledger(path)
+    assert tuple(ledger.entries()) == store.history(MODEL)
+    assert [ledger.entry(number) for number in range(1, len(ledger) + 1)] == list(store.history(MODEL))
+    path.write_bytes(path.read_bytes().replace(b"v000001", b"v000003"))
+    with pytest.raises(LedgerInvalid, match="expected line 1 of the ledger, found a damaged one"):
+        ledger.publication("v000001")
+    with pytest.raises(LedgerInvalid, match="line 1"):
+        list(ledger.entries())
+    for number in (0, len(ledger) + 1):
+        with pytest.raises(IndexError):
+            ledger.entry(number)
+
+
+def test_reading_takes_no_memory_for_lines(tmp_path: Path) -> None:
+    """A service reads the whole ledger at each promotion: of ten times the lines it holds eight bytes each, no more."""
+    stocked(tmp_path, 1)
+    path = tmp_path / MODEL / "ledger.jsonl"
+    peaks = []
+    for lines in (300, 3000):
+        with path.open("ab") as file:
+            ledger = read_ledger(path)
+            for sequence in range(len(ledger) + 1, lines + 1):
+                file.write(to_line(msgspec.structs.replace(ledger.entry(1), event="release", sequence=sequence)))
+        tracemalloc.start()
+        assert len(read_ledger(path)) == lines
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 20 * 2700
 
 
 @given(st.lists(st.sampled_from(["1", "2", "3", "back"]), max_size=30))
