@@ -10,6 +10,7 @@ import numpy as np
 
 from data.bar_store import BarStore, sample_store
 from data.calendars import Calendar, calendar_for
+from data.disk import advice
 from data.validation.report import Validation
 from data.validation.run import validate_bars, validate_features
 from feature_mapper.bars import Bars
@@ -141,5 +142,8 @@ def confirm(plan: Plan, promoted: Mapping[str, str], patience_s: float = CONFIRM
 
 
 def failure(error: Exception) -> str:
-    """Return the words of a failed step."""
-    return str(error) if isinstance(error, BarcastError) else f"{type(error).__name__}: {error}"
+    """Return the words of a failed step, with what to do about what the system refused."""
+    if isinstance(error, BarcastError):
+        return str(error)
+    told = f"{type(error).__name__}: {error}"
+    return f"{told}; {advice(error)}" if isinstance(error, OSError) else told
