@@ -10,6 +10,7 @@ import pytest
 
 from data.bar_store import sample_store
 from data.integrity import tree_digest
+from data.sources.yahoo import asking
 from flows.ingestion import Ingestion, ingest
 from flows.pipeline import retrain
 from flows.plan import Plan, plan
@@ -115,16 +116,18 @@ def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin
     ],
 )
 def test_an_answer_that_is_none_fails_its_symbol_and_halts_the_run(
-    asked: Plan, standin: Standin, fault: Fault, words: str
+    asked: Plan, standin: Standin, fault: Fault, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each kind is explained; the other symbol is brought up to date; nothing is trained."""
+    monkeypatch.setattr(asking, "BACKOFF_S", 0.05)  # what may pass is asked for again, but need not be waited for here
     standin.faults["BBB"] = fault
-    done = ingested(asked, standin)
+    heard = Heard()
+    summary = retrain(asked, heard, clock=lambda: standin.now)
+    done = summary.ingestion
+    assert done is not None
     assert [one.status for one in done.symbols] == ["new", "failed"]
     assert words in done.symbols[1].said
     assert done.halts
-    heard = Heard()
-    summary = retrain(asked, heard, clock=lambda: standin.now)
     assert not heard.ran("train")
     assert summary.halted is not None
     assert words in summary.halted
