@@ -47,7 +47,7 @@ def prefect_server(port: int = PORT) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     environment = {**os.environ, **QUIET, "PREFECT_SERVER_UI_API_URL": f"{url}/api"}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+") as log, httpx.Client(timeout=5) as client:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
         )
@@ -55,7 +55,7 @@ def prefect_server(port: int = PORT) -> Iterator[str]:
             until = time.monotonic() + START_S
             while True:
                 with contextlib.suppress(httpx.TransportError):  # it does not listen yet
-                    if httpx.get(f"{url}/api/health", timeout=5).status_code == httpx.codes.OK:
+                    if client.get(f"{url}/api/health").status_code == httpx.codes.OK:
                         break
                 if process.poll() is not None or time.monotonic() > until:
                     log.seek(0)

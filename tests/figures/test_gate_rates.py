@@ -150,4 +150,5 @@ def test_the_command_measures_and_tells(
     assert {count["what"]: count["came"] for count in kept["counts"][6:]} == here
     impossible = {what: replace(bound, least=1.0, most=1.0) for what, bound in figures.BOUNDS.items()}
     monkeypatch.setattr(figures, "BOUNDS", impossible)
-    assert figures.main([*few, "--models", "lightgbm_return"]) == 1
+    one = ["--markets", "1", "--signals", "0", "--sessions", "500", "--jobs", "1"]
+    assert figures.main([*one, "--models", "lightgbm_return"]) == 1

@@ -8,7 +8,7 @@ rest of a training (the fit on all rows, golden examples, pictures) the gate nev
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ import msgspec
 
 from data.sources.known_truth import NOISE, KnownTruth, Signal, generate
 from feature_mapper.bars import Bars
+from feature_mapper.feature import Feature
 from models.families.base import tabular_family
 from models.manifest import Comparison, GateVerdict, LeakCheck, Target
 from models.store import ArtifactStore
@@ -76,7 +77,10 @@ class Trial:
 
 
 class Bench:
-    """A market with the panels that candidates of a model are trained on."""
+    """A market with the panels that candidates of a model are trained on.
+
+    Panels and checks are made once for all candidates of the same features: they are the same to the bit.
+    """
 
     def __init__(self, model: str, series: Mapping[str, Bars]) -> None:
         """Store."""
@@ -84,6 +88,8 @@ class Bench:
         self.series = series
         self.question = QUESTIONS[task_of(model).identity.name]
         self.splitter = PurgedWalkForward()
+        self._panel = cache(self._panel_of)
+        self._checks = cache(self._checks_of)
 
     def candidate(self, spec: ModelSpec, name: str) -> Candidate:
         """Train a candidate out of fold."""
@@ -95,20 +101,22 @@ class Bench:
             splitter=self.splitter,
             step=lambda _: None,
         )
-        panels = [build(self.series, self.question, spec.features_of(tier), tier) for tier in spec.tiers]
+        panels = [self._panel(spec.features_of(tier), tier) for tier in spec.tiers]
         kept = Losses(tuple(self.series), tuple(losses(panel, forward(panel), self.question) for panel in panels))
         target = self.question.target
         return Candidate(
             name,
-            self._checks(spec, panels[-1]),
+            self._checks(spec.features_of(spec.tiers[-1]), spec.tiers[-1]),
             Target(name=target.name, definition=target.definition, horizon=target.horizon),
             Losses.load(kept.dump()),
             panels[-1].rows.date.max().item(),
         )
 
-    def _checks(self, spec: ModelSpec, panel: Panel) -> tuple[LeakCheck, ...]:
-        features = spec.features_of(spec.tiers[-1])
-        return run_checks(self.series, features, self.question.target, panel, self.splitter)
+    def _panel_of(self, features: tuple[Feature, ...], tier: int) -> Panel:
+        return build(self.series, self.question, features, tier)
+
+    def _checks_of(self, features: tuple[Feature, ...], tier: int) -> tuple[LeakCheck, ...]:
+        return run_checks(self.series, features, self.question.target, self._panel(features, tier), self.splitter)
 
 
 def noise(model: str, first: Candidate, second: Candidate, folder: Path) -> Findings:

@@ -1,5 +1,8 @@
 """Small data, and a store that one small model is trained into, for retrainings that take seconds."""
 
+import shlex
+import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ from tests.app.served import SAMPLE, as_csv
 MODEL = "lightgbm_direction"
 SYMBOLS = ("AAPL", "IBM")
 BARS = 1400
+SMALL = ("tiers=[1,22]", "splits.folds=2", "parameters.rounds=20", "keep=4", "families=[candle,returns]")
+"""What makes a training of `MODEL` take a second: what a retraining does with its versions is the same."""
 
 
 def write_files(folder: Path, symbols: Iterable[str] = SYMBOLS, *, less: int = 0) -> Path:
@@ -22,6 +27,19 @@ def write_files(folder: Path, symbols: Iterable[str] = SYMBOLS, *, less: int = 0
         lines = [line.partition(",")[2] for line in as_csv(part)]
         (folder / f"{symbol}.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def script(folder: Path, body: str) -> str:
+    """Return an interpreter that does something else than train."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def training(*overrides: str) -> str:
+    """Return the line of an interpreter that runs the real script, with these overrides behind its arguments."""
+    return f'exec {shlex.quote(sys.executable)} "$@" {shlex.join(overrides)}'
 
 
 def plan_for(root: Path, **changed: Any) -> Plan:

@@ -7,8 +7,7 @@ import pytest
 from flows.acceptance import read_accepted
 from flows.pipeline import retrain
 from flows.plan import PlanError
-from tests.flows.support import Heard, plan_for, write_files
-from tests.flows.test_pipeline import script
+from tests.flows.support import Heard, plan_for, script, write_files
 
 HEAD = "symbol,expectation,day,reason\n"
 

@@ -1,5 +1,6 @@
 """A service under load while it is retrained and rolled back: real processes, two workers, not one wrong answer."""
 
+import http.client
 import json
 import os
 import signal
@@ -12,12 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Self
 
-import httpx2
 import pytest
 
+from flows.pipeline import retrain
+from flows.summary import EXIT_DONE
 from models.store import ArtifactStore
 from tests.app.processes import environment, wait_for
-from tests.flows.support import MODEL, SYMBOLS, write_files
+from tests.flows.support import MODEL, SMALL, SYMBOLS, Heard, plan_for, script, training, write_files
+from tests.support.contract import Answer
+from tests.support.over_http import ask
 
 PATH = "/predict/direction"
 BODIES: Final[list[dict[str, Any]]] = [
@@ -26,6 +30,13 @@ BODIES: Final[list[dict[str, Any]]] = [
     {"symbol": "IBM", "as_of": "2011-03-15"},
 ]
 PATIENCE_S = 30.0
+PAUSE_S = 0.03
+"""Between two questions of a client: without one, two clients keep two cores busy and the training waits."""
+
+
+def asked(url: str, body: dict[str, Any]) -> Answer:
+    """Ask once, by a connection of its own."""
+    return ask(url, "POST", PATH, json.dumps(body).encode())
 
 
 class Crowd:
@@ -50,29 +61,30 @@ class Crowd:
 
     def _ask(self) -> None:
         number = 0
-        while not self._over.is_set():
+        while not self._over.wait(PAUSE_S):
             which = number % len(BODIES)
             number += 1
             try:
-                answer = httpx2.post(f"{self._url}{PATH}", json=BODIES[which], timeout=30)
-            except httpx2.TransportError as error:
+                answer = asked(self._url, BODIES[which])
+            except (OSError, http.client.HTTPException) as error:
                 self.failed.append(repr(error))
                 continue
-            self.said.append((which, answer.status_code, answer.content))
+            self.said.append((which, answer.status, answer.body))
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return a folder with a champion that was trained on all but the last sixty bars."""
     write_files(tmp_path / "files", less=60)
-    assert retrained(tmp_path).returncode == 0
+    summary = retrain(plan_for(tmp_path, python=script(tmp_path, training(*SMALL))), Heard())
+    assert summary.exit_code == EXIT_DONE, summary.text()
     return tmp_path
 
 
 def retrained(root: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run `barcast retrain` on the files."""
-    asked = ["--source", "csv", "--folder", str(root / "files"), "--symbols", *SYMBOLS, "--only", MODEL, *more]
-    return barcast(root, "retrain", *asked)
+    files = ["--source", "csv", "--folder", str(root / "files"), "--symbols", *SYMBOLS]
+    return barcast(root, "retrain", *files, "--only", MODEL, "--python", script(root, training(*SMALL)), *more)
 
 
 def barcast(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -99,8 +111,13 @@ def service(root: Path) -> Iterator[str]:
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--workers", "2"]
+    patient = ["--timeout-worker-healthcheck", "120"]  # after 5 s, a slow start on a busy machine, it would start anew
     workers = subprocess.Popen(
-        command, cwd=root, env=environment(**places(root)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, *patient],
+        cwd=root,
+        env=environment(**places(root)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(f"{url}/readyz")
@@ -115,7 +132,7 @@ def seconds_until_all_say(url: str, version: str) -> float:
     begun, agreed = time.monotonic(), 0
     last = begun
     while agreed < 40:
-        said = httpx2.post(f"{url}{PATH}", json=BODIES[0], timeout=30).json()["model_version"]
+        said = json.loads(asked(url, BODIES[0]).body)["model_version"]
         if said != version:
             agreed, last = 0, time.monotonic()
             assert last - begun < PATIENCE_S, f"expected {version}, still {said}"
@@ -143,7 +160,7 @@ def test_a_service_under_load_is_retrained_and_rolled_back(root: Path, service: 
     assert {status for _, status, _ in crowd.said} == {200}
     versions = ("v000001", "v000002")
     own = {
-        (which, version): httpx2.post(f"{service}{PATH}", json=body | {"version": version}, timeout=30).content
+        (which, version): asked(service, body | {"version": version}).body
         for which, body in enumerate(BODIES)
         for version in versions
     }

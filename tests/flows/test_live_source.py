@@ -11,6 +11,7 @@ import pytest
 
 from data.bar_store import sample_store
 from data.integrity import tree_digest
+from data.sources.yahoo import asking
 from flows.ingestion import Ingestion, ingest
 from flows.pipeline import retrain
 from flows.plan import Plan, plan
@@ -125,9 +126,10 @@ def test_a_split_is_a_new_snapshot_and_no_surprise(asked: Plan, standin: Standin
     ],
 )
 def test_an_answer_that_is_none_fails_its_symbol_and_halts_the_run(
-    asked: Plan, standin: Standin, fault: Fault, words: str
+    asked: Plan, standin: Standin, fault: Fault, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each kind is explained; nothing is trained, and nothing of the other symbol is stored but its snapshot."""
+    monkeypatch.setattr(asking, "BACKOFF_S", 0.05)  # what may pass is asked for again, but need not be waited for here
     standin.faults["BBB"] = fault
     heard = Heard()
     summary = retrain(asked, heard, clock=lambda: standin.now)

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import stat
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,7 @@ from flows.plan import Plan
 from flows.summary import EXIT_CANDIDATES, EXIT_DONE, EXIT_FAILED, EXIT_HALTED, Summary
 from models.errors import StoreUnreadable
 from models.store import ArtifactStore
-from tests.flows.support import BARS, MODEL, SYMBOLS, Heard, plan_for, write_files
+from tests.flows.support import BARS, MODEL, SMALL, SYMBOLS, Heard, plan_for, script, training, write_files
 
 RUN_FILES = ["summary.json", "validation.html", "validation.json"]
 
@@ -30,19 +29,12 @@ def run(plan: Plan) -> tuple[Summary, Heard]:
     return summary, heard
 
 
-def script(folder: Path, body: str) -> str:
-    """Return an interpreter that does something else than train."""
-    path = folder / "python"
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
-
-
 @pytest.mark.slow
 def test_files_become_a_champion_and_newer_files_the_next(tmp_path: Path) -> None:
     """First a version, then one that knows later days, then none, as nothing is new; every step says so."""
     write_files(tmp_path / "files", less=60)
-    summary, heard = run(plan_for(tmp_path))
+    plan = plan_for(tmp_path, python=script(tmp_path, training(*SMALL)))
+    summary, heard = run(plan)
     assert heard.steps[:4] == ["remember", "ingest", "validate bars", "validate features"]
     assert summary.exit_code == EXIT_DONE, summary.text()
     (model,) = summary.models
@@ -51,7 +43,7 @@ def test_files_become_a_champion_and_newer_files_the_next(tmp_path: Path) -> Non
     assert Path(str(summary.report)).read_text().startswith("<!")
 
     write_files(tmp_path / "files")
-    again, _ = run(plan_for(tmp_path))
+    again, _ = run(plan)
     (model,) = again.models
     assert model.before == "v000001"
     assert model.reason.startswith(("not worse than v000001", "better than v000001", "worse than v000001"))
@@ -60,7 +52,7 @@ def test_files_become_a_champion_and_newer_files_the_next(tmp_path: Path) -> Non
     stored = sample_store(tmp_path / "data" / "processed").bars("IBM")
     assert len(stored) == BARS
 
-    third, _ = run(plan_for(tmp_path))
+    third, _ = run(plan)
     assert third.exit_code == EXIT_CANDIDATES
     assert [one.status for one in third.ingestion.symbols] == ["unchanged", "unchanged"] if third.ingestion else False
     assert third.models[0].state == "candidate"
@@ -155,11 +147,9 @@ def test_a_script_that_fails_stops_only_itself(tmp_path: Path, body: str, words:
 def test_one_script_that_fails_and_one_that_hangs_do_not_stop_a_third(tmp_path: Path) -> None:
     """Each with its reason; the third is promoted."""
     write_files(tmp_path / "files")
-    import sys
-
-    body = f'case "$2" in *hmm*) exit 9;; *risk*) sleep 600;; *) exec {sys.executable} "$@";; esac'
+    body = f'case "$2" in *hmm*) exit 9;; *risk*) sleep 600;; *) {training(*SMALL)};; esac'
     models = (MODEL, "hmm_regime", "random_forest_risk")
-    plan = plan_for(tmp_path, python=script(tmp_path, body), only=models, script_timeout_s=60.0, jobs=3)
+    plan = plan_for(tmp_path, python=script(tmp_path, body), only=models, script_timeout_s=30.0, jobs=3)
     summary, _ = run(plan)
     ended = {model.model: (model.state, model.reason.partition(":")[0]) for model in summary.models}
     assert ended["hmm_regime"] == ("failed", "failed (exit code 9)")

@@ -16,10 +16,15 @@ import pytest
 from flows.retraining_flow import CRON, NAME
 from flows.server import ServerFailed, prefect_server
 from tests.app.test_docs_page import browser  # noqa: F401  a fixture
-from tests.flows.support import MODEL, SYMBOLS, write_files
-from tests.flows.test_pipeline import script
+from tests.flows.support import MODEL, SMALL, SYMBOLS, script, training, write_files
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home of Prefect that tests share: making its database takes five seconds."""
+    return tmp_path_factory.mktemp("prefect")
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -29,11 +34,11 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**kept, **places, "PREFECT_HOME": str(home / "prefect"), **more}
 
 
-def flow(home: Path, command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a program that runs the flow."""
+def flow(home: Path, command: list[str], folder: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that runs the flow, from ``folder`` or, if None, from ``home``."""
     return subprocess.run(
         [sys.executable, *command],
-        cwd=home,
+        cwd=folder or home,
         env=environment(home, **more),
         capture_output=True,
         text=True,
@@ -56,13 +61,6 @@ def test_importing_the_module_loads_no_prefect() -> None:
     assert done.stderr.startswith(f"{NAME}: expected models out of ")
 
 
-def test_prefect_is_the_library_here() -> None:
-    """No folder of this project stands in its way."""
-    command = [sys.executable, "-c", "import prefect; print(prefect.__file__)"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "site-packages" in done.stdout
-
-
 @pytest.mark.parametrize(
     "how",
     [
@@ -71,7 +69,7 @@ def test_prefect_is_the_library_here() -> None:
         pytest.param("import", marks=pytest.mark.long),
     ],
 )
-def test_it_runs_without_a_server(tmp_path: Path, how: str) -> None:
+def test_it_runs_without_a_server(tmp_path: Path, shared: Path, how: str) -> None:
     """By module, by path and by import: the script's failure is the run's exit code, and the table is printed."""
     python = script(tmp_path, "echo it is broken; exit 7")
     told = arguments(tmp_path, python)
@@ -87,7 +85,7 @@ def test_it_runs_without_a_server(tmp_path: Path, how: str) -> None:
         "path": [str(ROOT / "flows" / "retraining_flow.py"), *told],
         "import": ["-c", program],
     }
-    done = flow(tmp_path, commands[how])
+    done = flow(tmp_path, commands[how], PREFECT_HOME=str(shared))
     assert "failed (exit code 7): it is broken" in done.stdout, done.stderr[-2000:]
     assert "1 failed, of 1 models" in done.stdout
     assert done.returncode == (0 if how == "import" else 1)
@@ -97,10 +95,10 @@ def test_it_runs_without_a_server(tmp_path: Path, how: str) -> None:
 
 @contextlib.contextmanager
 def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Run a Prefect server of this test on a free port, and yield its address."""
+    """Run a Prefect server on a free port, with ``home`` for its home, and yield its address."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("PREFECT_HOME", str(home / "prefect"))
+    monkeypatch.setenv("PREFECT_HOME", str(home))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with prefect_server(port) as url:
@@ -116,17 +114,24 @@ def posted(url: str, path: str, body: Mapping[str, Any]) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_run_is_seen_in_the_ui(tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811  the fixture
+def test_a_run_is_seen_in_the_ui(
+    tmp_path: Path,
+    shared: Path,
+    browser: Any,  # noqa: F811  the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """With a server: the run, its tasks, their logs and the summary, by its API and in a real browser."""
-    with server(tmp_path, monkeypatch) as url:
+    with server(shared, monkeypatch) as url:
         done = flow(
             tmp_path,
-            ["-m", "flows.retraining_flow", *arguments(tmp_path, sys.executable)],
+            ["-m", "flows.retraining_flow", *arguments(tmp_path, script(tmp_path, training(*SMALL)))],
             PREFECT_API_URL=f"{url}/api",
+            PREFECT_HOME=str(shared),
         )
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
-        (run,) = posted(url, "/flow_runs/filter", {})
-        assert run["state_type"] == "COMPLETED"
+        newest, *_ = posted(url, "/flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC"})
+        (run,) = posted(url, "/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
+        assert run["id"] == newest["id"]
         tasks = posted(url, "/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
         names = {task["name"].rpartition("-")[0] for task in tasks}
         assert names >= {"ingest", "validate bars", "validate features", f"train {MODEL}", f"judge {MODEL}", "notify"}
@@ -139,7 +144,7 @@ def test_a_run_is_seen_in_the_ui(tmp_path: Path, browser: Any, monkeypatch: pyte
             time.sleep(0.5)
         assert "[ingest] AAPL: 1400 bars" in told
         assert "fit on all rows" in told
-        (artifact,) = posted(url, "/artifacts/filter", {})
+        (artifact,) = posted(url, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
         assert artifact["key"] == NAME
         assert f"| {MODEL} | promoted |" in artifact["data"]
 
@@ -169,7 +174,7 @@ def test_a_server_that_can_not_start_says_why(tmp_path: Path, monkeypatch: pytes
 def test_the_schedule_runs_the_flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every minute on a real server: the run comes by itself, with the parameters that were given."""
     python = script(tmp_path, "echo it is broken; exit 7")
-    with server(tmp_path, monkeypatch) as url:
+    with server(tmp_path / "prefect", monkeypatch) as url:
         command = ["-m", "flows.retraining_flow", *arguments(tmp_path, python), "--serve", "--cron", "* * * * *"]
         serving = subprocess.Popen(
             [sys.executable, *command],
@@ -194,11 +199,13 @@ def test_the_schedule_runs_the_flow(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 def test_the_schedule_is_one_that_prefect_understands(tmp_path: Path) -> None:
-    """A deployment with the cron of `make schedule`, and the parameters that were asked for."""
+    """A deployment with the cron of `make schedule` and the parameters asked for; no folder here hides the library."""
     program = (
         "from flows.retraining_flow import flow, CRON\n"
+        "import prefect\n"
         "made = flow().to_deployment('scheduled', cron=CRON, parameters={'source': 'stored'})\n"
-        "print(made.schedules[0].schedule.cron, made.parameters, made.flow_name)"
+        "print(made.schedules[0].schedule.cron, made.parameters, made.flow_name)\n"
+        "print('site-packages' in prefect.__file__)"
     )
-    done = flow(tmp_path, ["-c", program])
-    assert done.stdout.strip() == f"{CRON} {{'source': 'stored'}} {NAME}", done.stderr[-2000:]
+    done = flow(tmp_path, ["-c", program], folder=ROOT)
+    assert done.stdout == f"{CRON} {{'source': 'stored'}} {NAME}\nTrue\n", done.stderr[-2000:]

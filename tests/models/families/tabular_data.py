@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from feature_mapper.typing import FloatArray
-from models.families.base import Objective, TrainingRows
+from models.families.base import Objective, Parameters, TrainingRows
 
 OBJECTIVES: tuple[Objective, ...] = ("regression", "binary", "positive", "multiclass")
 ROOT = Path(__file__).parents[3]
@@ -37,13 +38,13 @@ def rows(objective: Objective, n: int = 600, seed: int = 0, *, weighed: bool = F
     return TrainingRows(x, y, weight, objective)
 
 
-def digest_elsewhere(family: str, objective: Objective, parameters: dict[str, object]) -> str:
-    """Return the SHA-256 of the weights that a fresh process fits from the same rows and seed."""
+def digests_elsewhere(family: str, fits: Sequence[tuple[Objective, Parameters]]) -> list[str]:
+    """Return the SHA-256 of the weights that a fresh process fits from the same rows and seed, one for each fit."""
     code = (
         "import hashlib, importlib; from tests.models.families.tabular_data import rows;"
         f"family = importlib.import_module('models.families.{family}');"
-        f"weights = family.fit(rows({objective!r}), {parameters!r}, 5).dump();"
-        "print(hashlib.sha256(weights).hexdigest())"
+        f"weights = [family.fit(rows(objective), parameters, 5).dump() for objective, parameters in {list(fits)!r}];"
+        "print(*(hashlib.sha256(each).hexdigest() for each in weights))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    return done.stdout.strip()
+    return done.stdout.split()

@@ -1,10 +1,12 @@
 """Checkpoints: a killed fit goes on and ends as one that nobody killed, and nothing damaged reaches a parser."""
 
-import hashlib
+import functools
 import importlib
 import logging
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,13 @@ def _fit(family: str, objective: Objective, parameters: Parameters, to: Checkpoi
     return fitted
 
 
+@functools.cache
+def _whole(family: str, objective: Objective = "regression") -> bytes:
+    """Return the weights of a fit with checkpoints that nobody killed."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _fit(family, objective, PARAMETERS[family], Checkpoints(Path(folder) / "whole")).dump()
+
+
 def _killed(family: str, folder: Path, objective: Objective = "regression", after: int = 40) -> list[Path]:
     """Fit, die, and return what lies there then."""
     with pytest.raises(Killed):
@@ -60,10 +69,10 @@ def _killed(family: str, folder: Path, objective: Objective = "regression", afte
 )
 def test_going_on_gives_the_bytes_of_an_uninterrupted_fit(family: str, objective: Objective, tmp_path: Path) -> None:
     """With sampled rows and features, from any checkpoint; afterwards nothing is left."""
-    whole = _fit(family, objective, PARAMETERS[family], Checkpoints(tmp_path / "whole")).dump()
     for after in (20, 40):
         _killed(family, tmp_path / "killed", objective, after)
-        assert _fit(family, objective, PARAMETERS[family], Checkpoints(tmp_path / "killed")).dump() == whole
+        resumed = _fit(family, objective, PARAMETERS[family], Checkpoints(tmp_path / "killed"))
+        assert resumed.dump() == _whole(family, objective)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,10 +117,9 @@ def test_each_block_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("objective", ["regression", "multiclass"])
-def test_a_forest_is_the_same_with_and_without(objective: Objective, tmp_path: Path) -> None:
+def test_a_forest_is_the_same_with_and_without(objective: Objective) -> None:
     """To the byte: scikit-learn draws each tree's seed from one sequence."""
-    whole = _fit("forest", objective, PARAMETERS["forest"], None).dump()
-    assert _fit("forest", objective, PARAMETERS["forest"], Checkpoints(tmp_path / "x")).dump() == whole
+    assert _fit("forest", objective, PARAMETERS["forest"], None).dump() == _whole("forest", objective)
 
 
 @every_family
@@ -125,26 +133,34 @@ def test_short_fits_keep_none(family: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @every_family
-def test_a_killed_process_goes_on(family: str, tmp_path: Path) -> None:
-    """SIGKILL after the second checkpoint; the next process begins there and ends with the same bytes."""
-
-    def start(pause_s: float, folder: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "tests.models.families.slow_fit", family, "regression", str(folder)]
-        return subprocess.Popen([*command, str(pause_s)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-    with start(600.0, tmp_path / "killed") as process:
+def test_a_killed_process_goes_on(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL after the first checkpoint; another process, this one, goes on there and ends with the same bytes."""
+    command = [sys.executable, "-m", "tests.models.families.slow_fit", family, "regression", str(tmp_path / "killed")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "saved 20\n"
         process.kill()
-    with start(0.0, tmp_path / "killed") as process:
-        said, _ = process.communicate()
-    assert process.returncode == 0
-    whole = importlib.import_module(f"models.families.{family}").fit(
-        rows("regression"), PARAMETERS[family], 5, Checkpoints(tmp_path / "whole")
-    )
-    later = {"lightgbm": ["saved 40", "saved 60"], "forest": ["saved 40"]}[family]
-    assert said.splitlines() == [*later, hashlib.sha256(whole.dump()).hexdigest()]
+    saved: list[int] = []
+    original = Checkpoints.save
+
+    def told(self: Checkpoints, key: str, done: int, weights: bytes) -> None:
+        saved.append(done)
+        original(self, key, done, weights)
+
+    monkeypatch.setattr(Checkpoints, "save", told)
+    resumed = _fit(family, "regression", PARAMETERS[family], Checkpoints(tmp_path / "killed"))
+    assert saved == {"lightgbm": [40, 60], "forest": [40]}[family]
+    assert resumed.dump() == _whole(family)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return what a killed fit of each family left, to be copied."""
+    folders = {family: tmp_path_factory.mktemp("left") / family for family in PARAMETERS}
+    for family, folder in folders.items():
+        _killed(family, folder)
+    return folders
 
 
 def _truncated(data: bytes) -> bytes:
@@ -162,13 +178,14 @@ def test_damage_meets_no_parser(
     family: str,
     damage: Callable[[bytes], bytes],
     ending: str,
+    left: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The newest checkpoint is left out with a warning, the one before it serves, and the result is the same."""
-    whole = _fit(family, "regression", PARAMETERS[family], Checkpoints(tmp_path / "whole")).dump()
-    newest = [path for path in _killed(family, tmp_path / "killed") if path.suffix == ending][-1]
+    shutil.copytree(left[family], tmp_path / "killed")
+    newest = [path for path in sorted((tmp_path / "killed").iterdir()) if path.suffix == ending][-1]
     newest.write_bytes(damage(newest.read_bytes()))
     given: list[int] = []
     original = Checkpoints.newest
@@ -180,8 +197,9 @@ def test_damage_meets_no_parser(
 
     monkeypatch.setattr(Checkpoints, "newest", seen)
     with caplog.at_level(logging.WARNING):
-        assert _fit(family, "regression", PARAMETERS[family], Checkpoints(tmp_path / "killed")).dump() == whole
+        resumed = _fit(family, "regression", PARAMETERS[family], Checkpoints(tmp_path / "killed"))
     assert given == [20]
+    assert resumed.dump() == _whole(family)
     assert "left out" in caplog.text
 
 
@@ -222,8 +240,7 @@ def test_few_are_kept_and_a_full_disk_stops_nothing(tmp_path: Path, caplog: pyte
     assert len(kept) == 2 * KEPT
     assert {path.suffix for path in kept} == {".json", ".weights"}
     (tmp_path / "file").touch()
-    whole = _fit("lightgbm", "regression", PARAMETERS["lightgbm"], Checkpoints(tmp_path / "y")).dump()
     with caplog.at_level(logging.WARNING):
         nowhere = Checkpoints(tmp_path / "file" / "x")
-        assert _fit("lightgbm", "regression", PARAMETERS["lightgbm"], nowhere).dump() == whole
+        assert _fit("lightgbm", "regression", PARAMETERS["lightgbm"], nowhere).dump() == _whole("lightgbm")
     assert "no checkpoint after 20 iterations" in caplog.text

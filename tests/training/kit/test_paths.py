@@ -29,9 +29,24 @@ def origins_of(series: Mapping[str, Bars], options: Options = OPTIONS) -> Origin
 
 
 @pytest.fixture(scope="module")
-def origins() -> Origins:
+def watched() -> tuple[Origins, list[list[Errors]]]:
+    """Return the origins of two generated markets, and what each choice of a prior was given."""
+    asked: list[list[Errors]] = []
+    original = paths._best_prior
+
+    def spied(parts: Sequence[Errors], options: Options) -> float:
+        asked.append(list(parts))
+        return original(parts, options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "_best_prior", spied)
+        return origins_of(SERIES), asked
+
+
+@pytest.fixture(scope="module")
+def origins(watched: tuple[Origins, list[list[Errors]]]) -> Origins:
     """Return the origins of two generated markets."""
-    return origins_of(SERIES)
+    return watched[0]
 
 
 def test_honest_origins_pass(origins: Origins) -> None:
@@ -76,16 +91,9 @@ def test_later_bars_change_no_earlier_error(origins: Origins) -> None:
     assert not np.array_equal(errors.error[errors.ends > border], other.error[other.ends > border])
 
 
-def test_priors_are_chosen_by_forecasts_that_had_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_priors_are_chosen_by_forecasts_that_had_ended(watched: tuple[Origins, list[list[Errors]]]) -> None:
     """At each origin: of all earlier errors those, and only those, whose last horizon lies before it."""
-    asked: list[list[Errors]] = []
-
-    def spied(parts: Sequence[Errors], options: Options) -> float:
-        asked.append(list(parts))
-        return options.priors[0]
-
-    monkeypatch.setattr(paths, "_best_prior", spied)
-    origins = origins_of(SERIES)
+    origins, asked = watched
     *at_origins, final = asked
     for start, parts in zip(origins.first_days, at_origins, strict=True):
         known = sum(len(part) for part in parts)
@@ -147,7 +155,7 @@ def test_average_is_the_mean_of_those_that_trade() -> None:
 def test_late_listing_joins_when_it_has_history() -> None:
     """A symbol is forecast from the first origin at which it has the least history, and is missed by nobody before."""
     series = {**SERIES, "S9": SERIES["S1"][300:]}
-    errors = origins_of(series).errors
+    errors = origins_of(series, msgspec.structs.replace(OPTIONS, priors=(0.05,))).errors
     joined = errors.take(errors.symbol == 2)
     assert joined.origin.min() > errors.origin.min()
     assert len(joined)

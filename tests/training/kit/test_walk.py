@@ -1,5 +1,6 @@
 """Walk-forward evaluation: it finds what was planted, finds nothing in noise, and knows nothing of later folds."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
@@ -20,7 +21,7 @@ from training.kit.questions.registry import QUESTIONS
 from training.kit.questions.returns import ReturnQuestion
 from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
-from training.kit.walk import fit
+from training.kit.walk import OutOfFold, fit
 
 ROWS = 1600
 NOISE_SEEDS = range(24)
@@ -112,15 +113,22 @@ def test_a_fold_without_a_class_is_refused() -> None:
         walk(replace(panel, rows=replace(panel.rows, y=np.where(early, 0.0, panel.rows.y))), DirectionQuestion(), SPEC)
 
 
-def panel_of_markets(question: Question) -> Panel:
+@functools.cache
+def panel_of_markets(name: str) -> Panel:
     """Return a real panel of two generated markets, short histories, all features that they fill."""
-    return build(markets(1000), question, within(22), 22)
+    return build(markets(1000), QUESTIONS[name], within(22), 22)
 
 
 def spec_of(question: Question) -> ModelSpec:
     """Return settings that make every part learn: weights, yardstick, head and choice of features."""
     weight: Literal["balanced"] | None = "balanced" if question.objective == "multiclass" else None
     return ModelSpec(family="lightgbm", parameters=FAST, class_weight=weight, keep=4)
+
+
+@functools.cache
+def truth_of_markets(name: str) -> OutOfFold:
+    """Return the walk over that panel, which altered ones are held to."""
+    return walk(panel_of_markets(name), QUESTIONS[name], spec_of(QUESTIONS[name]))
 
 
 def falsified(panel: Panel, question: Question, rows: BoolArray) -> Panel:
@@ -149,36 +157,36 @@ def until(values: Columns | dict[str, Columns], count: int) -> list[FloatArray]:
     return columns
 
 
-questions = pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+questions = pytest.mark.parametrize("name", QUESTIONS)
 
 
 @questions
 @pytest.mark.parametrize("number", [1, 3])
-def test_later_outcomes_change_no_earlier_forecast(question: Question, number: int) -> None:
+def test_later_outcomes_change_no_earlier_forecast(name: str, number: int) -> None:
     """Whatever happens from a fold on: margins, yardsticks, heads and rivals up to that fold are the same bits.
 
     Fits, class weights, the choice of features, calibration and conformal widths would all give themselves away.
     """
-    panel = panel_of_markets(question)
+    question, panel = QUESTIONS[name], panel_of_markets(name)
     fold = folds_of(panel)[number]
-    truth = walk(panel, question, spec_of(question))
+    truth = truth_of_markets(name)
     other = walk(falsified(panel, question, panel.rows.label_end >= fold.first), question, spec_of(question))
     tested = int(np.count_nonzero(truth.fold <= number))
     scored = int(np.count_nonzero(truth.fold[truth.scored] <= number))
     assert scored > 0
-    for name in ("margin", "full_margin", "scale"):
-        assert np.array_equal(getattr(other, name)[:tested], getattr(truth, name)[:tested]), name
-    for name in ("forecast", "full_forecast", "rivals"):
-        pairs = zip(until(getattr(other, name), scored), until(getattr(truth, name), scored), strict=True)
-        assert all(np.array_equal(one, same) for one, same in pairs), name
+    for part in ("margin", "full_margin", "scale"):
+        assert np.array_equal(getattr(other, part)[:tested], getattr(truth, part)[:tested]), part
+    for part in ("forecast", "full_forecast", "rivals"):
+        pairs = zip(until(getattr(other, part), scored), until(getattr(truth, part), scored), strict=True)
+        assert all(np.array_equal(one, same) for one, same in pairs), part
 
 
 @questions
-def test_earlier_outcomes_do_change_later_forecasts(question: Question) -> None:
+def test_earlier_outcomes_do_change_later_forecasts(name: str) -> None:
     """The law above has teeth: what the first fold taught is in the forecasts of all later ones."""
-    panel = panel_of_markets(question)
+    question, panel = QUESTIONS[name], panel_of_markets(name)
     first, _, third, *_ = folds_of(panel)
-    truth = walk(panel, question, spec_of(question))
+    truth = truth_of_markets(name)
     taught = (panel.rows.date >= first.first) & (panel.rows.date <= first.last)
     other = walk(falsified(panel, question, taught), question, spec_of(question))
     second = truth.fold[truth.scored] == third.number
@@ -187,13 +195,13 @@ def test_earlier_outcomes_do_change_later_forecasts(question: Question) -> None:
 
 
 @questions
-def test_forecasts_of_a_fold_do_not_depend_on_its_own_features_of_later_days(question: Question) -> None:
+def test_forecasts_of_a_fold_do_not_depend_on_its_own_features_of_later_days(name: str) -> None:
     """Rows of the last fold altered: nothing before moves, and in that fold only the altered rows."""
-    panel = panel_of_markets(question)
+    question, panel = QUESTIONS[name], panel_of_markets(name)
     last = folds_of(panel)[-1]
     late = panel.rows.date >= last.first + (last.last - last.first) // 2
     other = walk(replace(panel, x=np.where(late[:, None], 0.5, panel.x)), question, spec_of(question))
-    truth = walk(panel, question, spec_of(question))
+    truth = truth_of_markets(name)
     early = ~late[truth.at]
     assert np.array_equal(other.margin[early], truth.margin[early])
     assert not np.array_equal(other.margin[~early], truth.margin[~early])
