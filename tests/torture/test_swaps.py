@@ -96,11 +96,15 @@ def test_a_replaced_version_leaves_memory(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_leak_is_told_from_the_noise_of_memory() -> None:
-    """Growth by a version of 400 KiB a swap, or by 16 KiB of something, but not a memory that wanders about."""
-    wandering = 250_000 + 3 * np.cumsum(np.random.default_rng(1).choice([-1.0, 1.0], 750))
+    """Growth by a version of 400 KiB a swap, by 3 KiB of something, by leaps; not a memory that wanders or leaps once."""
+    wandering = 250_000 + np.cumsum(np.random.default_rng(1).choice([-1.0, 1.0], 750))
+    once = wandering + 1900 * (np.arange(750) > 400)
+    leaps = wandering + 1900 * (np.arange(750) // 200)
     assert not slope(wandering.tolist()).leaks
-    for kib in (16.0, 400.0):
-        found = slope((wandering + kib * np.arange(750)).tolist())
+    assert not slope(once.tolist()).leaks
+    assert slope(leaps.tolist()).leaks
+    for kib in (3.0, 16.0, 400.0):
+        found = slope((once + kib * np.arange(750)).tolist())
         assert found.leaks
         assert found.kib == pytest.approx(kib, abs=0.5)
     assert percentile([1.0, 2.0, 3.0, 4.0], 0.5) == 3.0
