@@ -3,16 +3,21 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 
-START_SECONDS = 30
+START_SECONDS = 120
+PATIENT = ("--timeout-worker-healthcheck", str(START_SECONDS))
+"""What has uvicorn's parent wait for its workers: after five seconds of silence, which a start on a busy machine may
+take, it would kill and start them again, for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +81,12 @@ def _started(process: subprocess.Popen[str]) -> Running:
 def wait_for(url: str) -> httpx2.Response:
     """Ask until something answers."""
     until = time.monotonic() + START_SECONDS
+    address = urlsplit(url)
     while True:
         try:
-            return httpx2.get(url)
-        except httpx2.TransportError:
+            with socket.create_connection((address.hostname, address.port)):  # a client of HTTP costs a lot to make
+                return httpx2.get(url)
+        except (OSError, httpx2.TransportError):
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)

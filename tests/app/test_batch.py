@@ -61,7 +61,7 @@ def expect_single(service: InProcess, row: dict[str, Any], window: dict[str, Any
         assert (row["as_of"], row["bars"]) == (single["as_of"], single["history"]["bars"])
 
 
-@settings(max_examples=5, phases=[Phase.generate])  # a shuffled file is as clear as a shrunk one
+@settings(max_examples=3, phases=[Phase.generate])  # a shuffled file is as clear as a shrunk one
 @given(chance=st.randoms())
 def test_each_row_of_a_file_is_answered_as_the_single_route_would(service: InProcess, chance: random.Random) -> None:
     """Rows of several symbols in any order: each as a window of its symbol's rows up to its day, to the bit."""

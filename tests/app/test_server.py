@@ -74,13 +74,13 @@ def test_half_sent_requests_do_not_keep_it_from_ending(tmp_path: Path) -> None:
 def test_an_upload_beyond_the_bound_is_stopped_early(tmp_path: Path) -> None:
     """A client that sends 64 MiB finds the 413, and no more than the bound and some buffers were taken from it."""
     bound = 1 << 20
-    for framing in ("Content-Length: 67108864", "Transfer-Encoding: chunked"):
-        with running(["-m", "app"], tmp_path, BARCAST_MAX_BODY_BYTES=str(bound)) as service:
+    with running(["-m", "app"], tmp_path, BARCAST_MAX_BODY_BYTES=str(bound)) as service:
+        for framing in ("Content-Length: 67108864", "Transfer-Encoding: chunked"):
             answer, sent = upload(service.port, framing)
-            assert service.stop(signal.SIGTERM)[0] == 0
-        assert answer.startswith(b"HTTP/1.1 413" if "Length" in framing else b"HTTP/1.1 4")
-        assert b"problem+json" in answer
-        assert sent < 16 * bound
+            assert answer.startswith(b"HTTP/1.1 413" if "Length" in framing else b"HTTP/1.1 4")
+            assert b"problem+json" in answer
+            assert sent < 16 * bound
+        assert service.stop(signal.SIGTERM)[0] == 0
 
 
 def upload(port: int, framing: str) -> tuple[bytes, int]:

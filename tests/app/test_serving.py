@@ -48,9 +48,11 @@ WHILE_ANSWERING: dict[str, tuple[Break, tuple[str, ...]]] = {
 """How a model that loads comes to be answered for, and which models can."""
 
 
-def copy(store: Path, folder: Path) -> Path:
-    """Copy a store, to write to it."""
-    return Path(shutil.copytree(store, folder / "artifacts"))
+def copy(store: Path, folder: Path, *models: str) -> Path:
+    """Copy a store, or some models of it, to write to it."""
+    for model in models or EXPECTED_MODELS:
+        shutil.copytree(store / model, folder / "artifacts" / model)
+    return folder / "artifacts"
 
 
 def answers_of(service: InProcess, route: Route) -> dict[str, dict[str, Any]]:
@@ -139,7 +141,7 @@ def test_a_model_that_fails_to_answer_is_answered_for(trained_store: Path, tmp_p
 
 def test_a_regime_model_that_raises_on_observations_is_answered_for(trained_store: Path, tmp_path: Path) -> None:
     """The same for ready-made observations, which bars can't stand for."""
-    store = copy(trained_store, tmp_path)
+    store = copy(trained_store, tmp_path, "hmm_regime")
     fail(store_at(store), "hmm_regime")
     seen = {"returns_window": [0.01, -0.02], "volatility_window": [0.01, 0.01]}
     with service_of(store, tmp_path) as service:
@@ -229,9 +231,9 @@ def test_each_state_of_a_model_is_told_truthfully(trained_store: Path, tmp_path:
 
 def test_a_model_damaged_while_it_serves_is_found_by_replay(trained_store: Path, tmp_path: Path) -> None:
     """The version in memory answers on; the replay reads the disk and says corrupt. A reload keeps what serves."""
-    store = copy(trained_store, tmp_path)
+    store = copy(trained_store, tmp_path, "lightgbm_direction")
     with service_of(store, tmp_path) as service:
-        route = next(routes(service))
+        route = next(route for route in routes(service) if route.model == "lightgbm_direction")
         before = ask(service, route.path, route.body(WINDOW))
         assert service.get(f"/health/models/{route.model}").status == 200
         flip(store_at(store), route.model)
@@ -245,7 +247,7 @@ def test_a_model_damaged_while_it_serves_is_found_by_replay(trained_store: Path,
 
 def test_an_unknown_model_is_not_found(trained_store: Path, tmp_path: Path) -> None:
     """A name that no model has: 404, whichever route is asked."""
-    with service_of(trained_store, tmp_path) as service:
+    with service_of(copy(trained_store, tmp_path, "hmm_regime"), tmp_path) as service:
         for path in ("/models/nobody", "/models/nobody/versions", "/health/models/nobody", "/models/..%2fetc"):
             assert service.get(path).status == 404
 
@@ -264,8 +266,7 @@ def test_a_damaged_ledger_stops_neither_start_nor_others(trained_store: Path, tm
 
 def test_a_model_of_another_task_than_its_name_is_refused(trained_store: Path, tmp_path: Path) -> None:
     """A regime published as a direction would answer another question than its route's."""
-    store = copy(trained_store, tmp_path)
-    shutil.rmtree(store / "lightgbm_direction")
+    store = copy(trained_store, tmp_path, "hmm_regime")
     artifact = store_at(store).read("hmm_regime")
     publish(store_at(store), msgspec.structs.replace(artifact.manifest, model="lightgbm_direction"), artifact.files)
     with service_of(store, tmp_path) as service:

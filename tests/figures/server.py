@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.app.processes import environment
+from tests.app.processes import PATIENT, environment
 
 ADMIN_KEY = "correct-horse-battery-staple"
 PATIENCE_S = 60.0
@@ -64,7 +64,7 @@ def _inodes(pid: int) -> set[str]:
 def serving(store: Path, data: Path, *, workers: int = 1) -> Iterator[Server]:
     """Serve a store on a free port of this machine until the block ends."""
     port = _free_port()
-    command = ["-m", "uvicorn", "app.main:app", "--port", str(port), "--workers", str(workers)]
+    command = ["-m", "uvicorn", "app.main:app", "--port", str(port), "--workers", str(workers), *PATIENT]
     settings = environment(
         BARCAST_ARTIFACTS_DIR=str(store), BARCAST_DATA_DIR=str(data), BARCAST_ADMIN_KEY=ADMIN_KEY, PORT=str(port)
     )

@@ -54,6 +54,9 @@ CONNECTIONS: Final = 32
 ASKERS: Final = 8
 """Threads that open them."""
 
+PAUSE_S: Final = 0.05
+"""Time between two rounds: short against what is measured, and long enough to leave the workers to themselves."""
+
 PROPAGATION_S: Final = 2.0
 CHANGES: Final = 10
 """Promotions, and as many rollbacks, whose way to two workers is timed."""
@@ -254,6 +257,7 @@ def _until_all_answer(server: Server, version: str) -> tuple[float, list[int]]:
         said, share = _round(server)
         if said == {version} and len(share) == server.workers:
             return time.monotonic() - begun, share
+        time.sleep(PAUSE_S)
     return math.inf, []
 
 

@@ -1,5 +1,6 @@
 """Served models on feature rows: many rows at once are single answers, and nothing later or older matters."""
 
+import functools
 from dataclasses import replace
 
 import msgspec
@@ -24,14 +25,15 @@ borders = st.one_of(
 """Lengths of histories, most of them where one tier hands over to the next."""
 
 
+@functools.cache
 def model_of(name: str) -> TabularModel:
-    """Load a model from its artifact."""
+    """Load a model from its artifact, once a test process: nothing that is asked changes it."""
     return TabularModel.from_artifact(artifact_of(name))
 
 
 @every_model
 @settings(max_examples=15)
-@given(n=borders, rows=st.integers(1, 90), offset=st.integers(0, 100))
+@given(n=borders, rows=st.sampled_from([1, 2, 5, 23, 90]), offset=st.integers(0, 100))
 def test_many_rows_are_single_answers(name: str, n: int, rows: int, offset: int) -> None:
     """As of each of the last rows: what the bars up to there alone give, bit for bit, whichever tiers they span."""
     model, bars, asked = model_of(name), STRANGER[offset : offset + n], min(rows, n)

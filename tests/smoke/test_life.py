@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.app.processes import Running, environment, running, wait_for
+from tests.app.processes import PATIENT, Running, environment, running, wait_for
 from tests.support.contract import Contract
 from tests.support.over_http import ask
 from tests.support.questions import questions
@@ -36,32 +36,25 @@ def test_the_same_question_has_the_same_bytes_a_hundred_times(server: Running, c
         assert len(said) == 1, f"{path} {body[:80]!r}: {list(said)[:2]}"
 
 
-def test_it_ends_at_a_signal_and_says_the_same_after_a_restart(
+def test_it_ends_at_ctrl_c_and_says_the_same_after_a_restart(
     server: Running, contract: Contract, trained_store: Path, tmp_path: Path
 ) -> None:
-    """Ctrl-C and SIGTERM end it within five seconds, without a traceback; the next start says what the other says."""
+    """Ctrl-C ends it within five seconds, without a traceback; what one start says the other says."""
     asked = questions(contract)
-    expected = answers(server.url, asked)
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0)):
-        settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(tmp_path)}
-        with running(["-m", "app"], tmp_path, **settings) as another:
-            assert ask(another.url, "GET", "/readyz").status == 200
-            assert answers(another.url, asked) == expected
-            ended = another.stop(number)
-        assert ended[0] == code
-        assert ended[1] < PATIENCE_S
-        assert "Traceback" not in ended[2]
+    with running(["-m", "app"], tmp_path, **_settings(trained_store, tmp_path)) as another:
+        assert ask(another.url, "GET", "/readyz").status == 200
+        assert answers(another.url, asked) == answers(server.url, asked)
+        _ends(another, signal.SIGINT, 130)
 
 
 def test_a_start_takes_little(trained_store: Path, tmp_path: Path) -> None:
-    """All models loaded and proven, then ended without being asked: in CPU, the least of three, as others compute."""
-    settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(tmp_path)}
+    """All models loaded and proven, then ended by SIGTERM: in CPU, the least of three, as others compute."""
     taken = []
     for _ in range(3):
         before = _cpu_of_ended_children()
-        with running(["-m", "app"], tmp_path, **settings) as another:
+        with running(["-m", "app"], tmp_path, **_settings(trained_store, tmp_path)) as another:
             assert ask(another.url, "GET", "/readyz").status == 200
-            another.stop(signal.SIGTERM)
+            _ends(another, signal.SIGTERM, 0)
         taken.append(_cpu_of_ended_children() - before)
         if min(taken) < PATIENCE_S:
             return
@@ -73,10 +66,10 @@ def test_two_workers_say_the_same(server: Running, contract: Contract, trained_s
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--workers", "2"]
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--workers", "2", *PATIENT]
+    settings = environment(**_settings(trained_store, tmp_path))
     workers = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(**settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=tmp_path, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         wait_for(f"{url}/readyz")
@@ -90,6 +83,17 @@ def test_two_workers_say_the_same(server: Running, contract: Contract, trained_s
     finally:
         workers.terminate()
         workers.wait(timeout=10)
+
+
+def _settings(artifacts: Path, data: Path) -> dict[str, str]:
+    return {"BARCAST_ARTIFACTS_DIR": str(artifacts), "BARCAST_DATA_DIR": str(data)}
+
+
+def _ends(service: Running, number: signal.Signals, expected: int) -> None:
+    code, seconds, error = service.stop(number)
+    assert code == expected
+    assert seconds < PATIENCE_S
+    assert "Traceback" not in error
 
 
 def _cpu_of_ended_children() -> float:

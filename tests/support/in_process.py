@@ -58,7 +58,8 @@ class InProcess:
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None, query: str = ""
     ) -> Answer:
         """Send one request; an exception that escapes the application escapes this too."""
-        return self._runner.run(self._call(method, path, body, headers or {}, query))
+        # Not by `Runner.run`, which sets and resets a signal handler around each call: a fifth of what a call takes.
+        return self._runner.get_loop().run_until_complete(self._call(method, path, body, headers or {}, query))
 
     async def _call(self, method: str, path: str, body: bytes, headers: Mapping[str, str], query: str) -> Answer:
         scope = {

@@ -14,7 +14,7 @@ from tests.torture.bodies import NAMES
 
 CSV = "text/csv"
 CPU_S_PER_MB = 0.3
-ROUNDS = 4
+ROUNDS = 8
 SIZES_MB = (0.5, 1.0, 2.0, 3.5)
 
 HEAD = b"date,open,high,low,close,volume\n"
@@ -195,8 +195,13 @@ def test_a_small_wrong_file_costs_little(name: str, service: InProcess, contract
     days = np.datetime64("1990-01-01") + np.arange(SMALL_FILE_BYTES // 22)
     sound = HEAD + b"".join(b"%b,1,1,1,1,1\n" % str(day).encode() for day in days)
     for promise in batches(contract):
-        wrong = min(cost(service, promise.path, SMALL[name](SMALL_FILE_BYTES / 1e6), CSV) for _ in range(5))
-        assert wrong <= 0.25 * cost(service, promise.path, sound, CSV, refused=False)
+        dear = cost(service, promise.path, sound, CSV, refused=False)
+        wrong = np.inf
+        for _ in range(ROUNDS):  # the least of some, as below
+            wrong = min(wrong, cost(service, promise.path, SMALL[name](SMALL_FILE_BYTES / 1e6), CSV))
+            if wrong <= 0.25 * dear:
+                break
+        assert wrong <= 0.25 * dear
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -207,7 +212,7 @@ def test_a_wrong_body_costs_little(name: str, service: InProcess, contract: Cont
     for promise in batches(contract) if media == CSV else contract.promises("POST"):
         costs, slope = np.full(len(SIZES_MB), np.inf), np.inf
         for _ in range(ROUNDS):  # what else the machine does only ever adds: the least of some is what it costs
-            again = [min(cost(service, promise.path, body, media) for _ in range(2)) for _, body in made_of]
+            again = [cost(service, promise.path, body, media) for _, body in made_of]
             costs = np.minimum(costs, again)
             slope = float(np.polyfit(SIZES_MB, costs, 1)[0])
             if max(slope, *(costs / SIZES_MB)) <= CPU_S_PER_MB:

@@ -1,5 +1,7 @@
 """Thousands of bodies that hypothesis and schemathesis make up: never a 5xx, never a number that is none."""
 
+import itertools
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -60,10 +62,10 @@ def test_no_body_makes_a_route_fail(kind: str, service: InProcess, contract: Con
 
     tried(bodies.KINDS[kind], MADE_BY_HYPOTHESIS, attempt)
     tried(st.binary(max_size=120), MADE_OF_BYTES, attempt)
-    schema = schemathesis.openapi.from_dict(dict(contract.document))
-    for promise in promises:
-        case = schema[promise.path]["POST"].as_strategy()
-        tried(case.map(lambda case: bodies.encoded(case.body)), MADE_BY_SCHEMATHESIS, attempt)
+    documented = {json.dumps(promise.described["requestBody"], sort_keys=True) for promise in promises}
+    assert len(documented) == 1, "routes of a kind document one body, so what is made for one is made for all"
+    case = schemathesis.openapi.from_dict(dict(contract.document))[promises[0].path]["POST"].as_strategy()
+    tried(case.map(lambda case: bodies.encoded(case.body)), MADE_BY_SCHEMATHESIS, attempt)
     assert min(sent[promise.path] for promise in promises) >= BODIES_A_ROUTE, sent
     assert said["model"] > BODIES_A_ROUTE / 10, said  # or nothing was tried but the doorman
     assert said["nobody"] > BODIES_A_ROUTE / 10, said
@@ -71,14 +73,14 @@ def test_no_body_makes_a_route_fail(kind: str, service: InProcess, contract: Con
 
 @pytest.mark.slow
 def test_no_file_makes_a_batch_fail(service: InProcess, contract: Contract) -> None:
-    """The same for CSV files: sound, spliced, and of any bytes."""
+    """The same for CSV files: sound, spliced, and of any bytes; the routes, which are one under two names, by turns."""
     promises = [promise for promise in contract.promises("POST") if CSV in _media(promise)]
     assert promises
+    turns = itertools.cycle(promises)
     said: Counter[str] = Counter()
 
     def attempt(body: bytes) -> None:
-        for promise in promises:
-            said.update(judged(service, contract, promise, body, CSV))
+        said.update(judged(service, contract, next(turns), body, CSV))
 
     tried(bodies.CSV, 300, attempt)
     assert said["model"] > 20, said
