@@ -115,7 +115,7 @@ class Swapped:
 
 
 def slope(memory: Sequence[float]) -> Slope:
-    """Fit a line to each of `PARTS` stretches of samples, one a swap; take the median, which a single leap leaves alone.
+    """Fit a line to each of `PARTS` stretches of samples, one a swap; return the median, which one leap leaves alone.
 
     Its standard error is that of the median of normal values whose spread is told by the median deviation.
     """

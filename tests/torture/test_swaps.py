@@ -95,7 +95,7 @@ def test_a_replaced_version_leaves_memory(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_leak_is_told_from_the_noise_of_memory() -> None:
-    """Growth by a version of 400 KiB a swap, by 3 KiB of something, by leaps; not a memory that wanders or leaps once."""
+    """Growth by a version of 400 KiB a swap, by 3 KiB of something, by leaps; not one that wanders or leaps once."""
     wandering = 250_000 + np.cumsum(np.random.default_rng(1).choice([-1.0, 1.0], 750))
     once = wandering + 1900 * (np.arange(750) > 400)
     leaps = wandering + 1900 * (np.arange(750) // 200)
