@@ -1,9 +1,5 @@
 """Writers that meet, and a reader between them."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,31 +11,18 @@ from data.lock import locked, quiet
 from data.snapshots import Snapshots
 from data.verification import verify
 from tests.data.snapshots.operations import NEW, OLD, SYMBOL, about, import_file
+from tests.support.forks import forks
 
 WRITERS, ROUNDS = 8, 6
-
-
-@contextmanager
-def at_once(commands: list[tuple[str, ...]]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start operations in processes of their own, and wait for all of them: each must succeed."""
-    with ExitStack() as stack:
-        children = []
-        for arguments in commands:
-            command = [sys.executable, "-m", "tests.data.snapshots.operations", *arguments]
-            child = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE))
-            stack.callback(child.kill)  # those that a failed test leaves; the others have ended
-            children.append(child)
-        yield children
-        for child in children:
-            _, errors = child.communicate(timeout=120)
-            assert child.returncode == 0, errors.decode()
+OPERATIONS = ("tests.data.snapshots.operations", "pyarrow.parquet")
 
 
 @pytest.mark.slow
 def test_writers_that_meet_lose_and_double_nothing(tmp_path: Path) -> None:
     """Eight processes write into one new shelf at once: consecutive numbers, an unbroken chain, each payload once."""
-    with at_once([("write", str(tmp_path), f"p{i}", str(ROUNDS)) for i in range(WRITERS)]):
-        pass
+    with forks(*OPERATIONS) as writers:
+        codes = writers.run(*(("write", str(tmp_path), f"p{i}", str(ROUNDS)) for i in range(WRITERS)))
+    assert codes == [0] * WRITERS
 
     snapshots = Snapshots(tmp_path / "raw")
     history = snapshots.history(SYMBOL, "yahoo")
@@ -54,8 +37,8 @@ def test_writers_that_meet_lose_and_double_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_writers_with_one_payload_write_it_once(tmp_path: Path) -> None:
     """Eight processes that were told the same leave one snapshot."""
-    with at_once([("write", str(tmp_path), "same", "1")] * WRITERS):
-        pass
+    with forks(*OPERATIONS) as writers:
+        assert writers.run(*[("write", str(tmp_path), "same", "1")] * WRITERS) == [0] * WRITERS
 
     assert len(Snapshots(tmp_path / "raw").all()) == 1
 
@@ -65,11 +48,13 @@ def test_imports_that_meet_leave_one_sound_series(tmp_path: Path) -> None:
     """A reader between eight importers always finds a whole series; nothing is left over, each snapshot is there."""
     import_file(tmp_path, Disk(), OLD)
     seen = set()
-    with at_once([("import", str(tmp_path), str(10 + i), str(ROUNDS)) for i in range(WRITERS)]) as children:
-        while any(child.poll() is None for child in children):
+    with forks(*OPERATIONS) as writers:
+        writers.start(*(("import", str(tmp_path), str(10 + i), str(ROUNDS)) for i in range(WRITERS)))
+        while writers.running():
             bars = BarStore([tmp_path / "processed"]).bars(SYMBOL)
             seen.add((len(bars), float(bars.close[-1])))
             assert verify(tmp_path / "processed", tmp_path / "raw", tmp_path / "none").faults == ()
+        assert writers.codes() == [0] * WRITERS
 
     assert seen <= {(2, 12.0), *((4, 10.0 + i) for i in range(WRITERS))}
     store = BarStore([tmp_path / "processed"])

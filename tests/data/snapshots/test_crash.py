@@ -4,8 +4,7 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,11 +18,19 @@ from data.snapshots import Snapshots
 from data.verification import verify
 from tests.data.snapshots.operations import CHANGES, NEW, OLD, SYMBOL, prepare
 from tests.support.disks import FailingDisk, WatchedDisk
+from tests.support.forks import Forks, forks
 
 Seen = tuple[tuple[bytes, ...], int]
 """All payloads, oldest first, each proven; number of bars that are stored."""
 
 CODES = {errno.ENOSPC: "free space", errno.EIO: "check the disk"}
+
+
+@pytest.fixture(scope="module")
+def mortals() -> Iterator[Forks]:
+    """Return what runs an operation in a process that is to die."""
+    with forks("tests.data.snapshots.operations", "pyarrow.parquet") as there:
+        yield there
 
 
 def seen(root: Path) -> Seen:
@@ -83,7 +90,9 @@ def test_payload_first_then_entry_by_one_rename(operation: str, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", CHANGES)
-def test_death_after_or_within_any_system_call_leaves_old_or_new(operation: str, tmp_path: Path) -> None:
+def test_death_after_or_within_any_system_call_leaves_old_or_new(
+    operation: str, mortals: Forks, tmp_path: Path
+) -> None:
     """A kill -9 at every step: at most a snapshot without its series, and what verification calls cut off."""
     start, before, after, calls = run(operation, tmp_path)
     states = []
@@ -92,9 +101,7 @@ def test_death_after_or_within_any_system_call_leaves_old_or_new(operation: str,
     for n, death in deaths:
         root = tmp_path / f"{n}{death}"
         shutil.copytree(start, root)
-        command = [sys.executable, "-m", "tests.data.snapshots.operations", "die", str(root), operation, str(n), death]
-        child = subprocess.run(command, capture_output=True, check=False)
-        assert child.returncode == -signal.SIGKILL, (calls[n - 1], child.stderr)
+        assert mortals.run(("die", str(root), operation, str(n), death)) == [-signal.SIGKILL], calls[n - 1]
         state = seen(root)
         assert state in allowed(before, after), (n, death, calls[n - 1])
         assert all("that was cut off" in fault for fault in faults(root)), (n, death, faults(root))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page
 
 from data.validation.report import Validation
@@ -21,7 +22,7 @@ ADDRESS = "http://report.test/"
 
 
 def many(series: int) -> Validation:
-    """Return a validation with eight findings in each of many series."""
+    """Return a validation with eight findings in each of many series: four that were judged, by turns and renamed."""
 
     def bad(seed: int) -> Frame:
         frame = quiet(seed=seed)
@@ -34,8 +35,10 @@ def many(series: int) -> Validation:
         frame.loc[71, "date"] = frame.loc[70, "date"]
         return frame
 
-    found = {f"SYMBOL{number}": bad(number) for number in range(series)}
-    return validate_bars(found, lambda _symbol: NEW_YORK, day("2024-06-24"))
+    found = {f"SYMBOL{number}": bad(number) for number in range(4)}
+    judged = validate_bars(found, lambda _symbol: NEW_YORK, day("2024-06-24"))
+    renamed = (replace(judged.series[number % 4], symbol=f"SYMBOL{number}") for number in range(series))
+    return replace(judged, series=tuple(renamed))
 
 
 MADE: dict[str, Callable[[], Validation]] = {

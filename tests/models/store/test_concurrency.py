@@ -1,7 +1,5 @@
 """Writers that meet, and a reader between them."""
 
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,26 +9,17 @@ from models.errors import StoreBusy
 from models.store import ArtifactStore
 from models.store.lock import locked
 from tests.models.store.toys import MODEL, draft, files, stocked, tag_of
+from tests.support.forks import forks
 
-
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    """Start an operation in a process of its own."""
-    command = [sys.executable, "-m", "tests.models.store.operations", *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE)
-
-
-def finish(child: subprocess.Popen[bytes]) -> None:
-    """Wait for an operation that must succeed."""
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 0, errors.decode()
+OPERATIONS = "tests.models.store.operations"
 
 
 def test_publishers_that_meet_lose_and_double_nothing(tmp_path: Path) -> None:
     """Eight processes publish into one new store at once: consecutive numbers, each artifact whole and there once."""
     publishers, rounds = 8, 6
-    children = [start("publish", str(tmp_path / "store"), f"p{i}", str(rounds)) for i in range(publishers)]
-    for child in children:
-        finish(child)
+    with forks(OPERATIONS) as writers:
+        codes = writers.run(*(("publish", str(tmp_path / "store"), f"p{i}", str(rounds)) for i in range(publishers)))
+    assert codes == [0] * publishers
     store = ArtifactStore(tmp_path / "store")
     versions = [info.version for info in store.versions(MODEL)]
     assert versions == [f"v{number:06d}" for number in range(1, publishers * rounds + 1)]
@@ -40,16 +29,18 @@ def test_publishers_that_meet_lose_and_double_nothing(tmp_path: Path) -> None:
 
 
 def test_reader_never_sees_a_mixture_while_current_swaps(tmp_path: Path) -> None:
-    """While another process swaps CURRENT 500 times, each read is of one version, whole."""
+    """While another process swaps CURRENT 200 times, each read is of one version, whole."""
+    swaps = 200
     store = stocked(tmp_path, 2)
-    child = start("swap", str(tmp_path), "500")
     seen = []
-    while child.poll() is None:
-        artifact = store.read(MODEL)
-        assert tag_of(artifact) == str(int(artifact.manifest.version[1:]))
-        seen.append(artifact.manifest.version)
-    finish(child)
-    assert len(store.promotions(MODEL)) == 2 + 500
+    with forks(OPERATIONS) as writers:
+        writers.start(("swap", str(tmp_path), str(swaps)))
+        while writers.running():
+            artifact = store.read(MODEL)
+            assert tag_of(artifact) == str(int(artifact.manifest.version[1:]))
+            seen.append(artifact.manifest.version)
+        assert writers.codes() == [0]
+    assert len(store.promotions(MODEL)) == 2 + swaps
     assert set(seen) == {"v000001", "v000002"}
     assert sum(one != other for one, other in pairwise(seen)) >= 10
 

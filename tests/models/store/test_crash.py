@@ -4,8 +4,7 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,10 +16,18 @@ from models.store import ArtifactStore
 from tests.models.store.operations import CHANGES, prepare
 from tests.models.store.toys import MODEL, draft, files, tag_of
 from tests.support.disks import FailingDisk, WatchedDisk
+from tests.support.forks import Forks, forks
 
 Seen = tuple[str | None, tuple[tuple[str, str, str], ...]]
 
 CODES = {errno.ENOSPC: "free space", errno.EIO: "check the disk"}
+
+
+@pytest.fixture(scope="module")
+def mortals() -> Iterator[Forks]:
+    """Return what runs an operation in a process that is to die."""
+    with forks("tests.models.store.operations") as there:
+        yield there
 
 
 def seen(store: ArtifactStore) -> Seen:
@@ -90,7 +97,9 @@ def test_nothing_is_renamed_before_it_is_on_the_medium(operation: str, tmp_path:
 
 
 @pytest.mark.parametrize("operation", CHANGES)
-def test_death_after_or_within_any_system_call_leaves_old_or_new(operation: str, tmp_path: Path) -> None:
+def test_death_after_or_within_any_system_call_leaves_old_or_new(
+    operation: str, mortals: Forks, tmp_path: Path
+) -> None:
     """A kill -9 at every step: readers see the old state or the new one, and the next writer goes on."""
     start, before, after, calls = before_and_after(operation, tmp_path)
     states = []
@@ -98,9 +107,7 @@ def test_death_after_or_within_any_system_call_leaves_old_or_new(operation: str,
     deaths += [(n, "within") for n, name in enumerate(calls, start=1) if name == "write"]
     for n, death in deaths:
         root = copy(start, tmp_path / f"{n}{death}")
-        command = [sys.executable, "-m", "tests.models.store.operations", "die", str(root), operation, str(n), death]
-        child = subprocess.run(command, capture_output=True, check=False)
-        assert child.returncode == -signal.SIGKILL, (calls[n - 1], child.stderr)
+        assert mortals.run(("die", str(root), operation, str(n), death)) == [-signal.SIGKILL], calls[n - 1]
         state = seen(ArtifactStore(root))
         assert state in (before, after), (n, death, calls[n - 1])
         states.append(state)
