@@ -13,6 +13,7 @@ import pytest
 from app.server import GRACE_SECONDS
 from tests.app.processes import Running, running
 from tests.support.over_http import ask
+from tests.torture.damage import copied
 
 SLOW = 200
 BODY_SECONDS = 2
@@ -28,8 +29,9 @@ HALF_A_BODY = (
 
 @pytest.fixture
 def server(trained_store: Path, tmp_path: Path) -> Iterator[Running]:
-    """A server that waits two seconds for a body."""
-    settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(tmp_path)}
+    """A server of the one model that is asked, which waits two seconds for a body."""
+    store = copied(trained_store, tmp_path / "store", "lightgbm_direction")
+    settings = {"BARCAST_ARTIFACTS_DIR": str(store.root), "BARCAST_DATA_DIR": str(tmp_path)}
     with running(["-m", "app"], tmp_path, **settings, BARCAST_BODY_TIMEOUT_SECONDS=str(BODY_SECONDS)) as it:
         yield it
 
