@@ -47,7 +47,7 @@ schedule: $(LIFECYCLE) ## Do that on weekday evenings, as a Prefect flow; ARGS a
 test: $(DEV) ## Run the tests, side by side; one after the other with WORKERS=0
 	@exec $(PY) -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal $(TESTFLAGS)
 
-long: $(DEV) ## Run the tests that wait for minutes: schedules, servers of others
+long: $(DEV) ## Run the tests that count rates or wait for minutes: schedules, servers of others
 	@exec $(PY) -m pytest -m long $(TESTFLAGS)
 
 smoke: $(DEV) ## Start the real server and call every route of it

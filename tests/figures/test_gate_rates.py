@@ -55,7 +55,7 @@ def came(trained: Trained) -> dict[str, int]:
     return {count.what: count.came for count in counts}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_noise_is_not_sold_and_a_signal_is_found(trained: Trained) -> None:
     """Few verdicts of skill on noise, none for what is the same; every signal found and promoted."""
     counts = came(trained)
@@ -67,14 +67,14 @@ def test_noise_is_not_sold_and_a_signal_is_found(trained: Trained) -> None:
     assert counts["signal promoted over a champion without"] == MARKETS
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_gate_of_another_level_is_told(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that believes half of what luck says."""
     monkeypatch.setattr(gate, "LEVEL", 0.5)
     assert came(trained)["noise called better than a champion of noise"] > FEW
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_gate_that_compares_with_itself_is_told(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is ever better than itself, a signal as little as noise."""
 
@@ -85,7 +85,7 @@ def test_a_gate_that_compares_with_itself_is_told(trained: Trained, monkeypatch:
     assert came(trained)["signal promoted over a champion without"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_gate_that_takes_the_champion_for_the_candidate_is_told(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +98,7 @@ def test_a_gate_that_takes_the_champion_for_the_candidate_is_told(
     assert came(trained)["signal promoted over a champion without"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_leak_of_one_session_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Features of the session that is to be foretold find skill in noise, in every market."""
 
@@ -110,7 +110,7 @@ def test_a_leak_of_one_session_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(one["noise called better than naive"] for one in found)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_whole_training_gives_the_same_candidate() -> None:
     """What trials leave out does not change what the gate sees, and the same seed gives the same losses."""
     series = generate(NOISE, seed=5, sessions=SESSIONS, symbols=SYMBOLS).bars
@@ -134,7 +134,7 @@ def test_bounds_can_be_broken_and_are_said() -> None:
     assert kept[1].interval()[1] == pytest.approx(1 - kept[0].interval()[0])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_measures_and_tells(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,8 +144,11 @@ def test_an_answer_that_is_none_fails_its_symbol_and_halts_the_run(
     assert store.snapshots.latest("AAA", "yahoo") is not None
 
 
-def test_a_split_during_a_run_that_halts_is_no_surprise_to_the_next(asked: Plan, standin: Standin) -> None:
+def test_a_split_during_a_run_that_halts_is_no_surprise_to_the_next(
+    asked: Plan, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The snapshot of the restated history stays and the stored series does not know it: they are compared."""
+    monkeypatch.setattr(asking, "BACKOFF_S", 0.05)
     split_on(standin.listings["AAA"], "2012-12-18")
     ingested(asked, standin)
     stored = sample_store(asked.data / "processed").bars("AAA")

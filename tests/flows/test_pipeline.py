@@ -149,7 +149,7 @@ def test_one_script_that_fails_and_one_that_hangs_do_not_stop_a_third(tmp_path: 
     write_files(tmp_path / "files")
     body = f'case "$2" in *hmm*) exit 9;; *risk*) sleep 600;; *) {training(*SMALL)};; esac'
     models = (MODEL, "hmm_regime", "random_forest_risk")
-    plan = plan_for(tmp_path, python=script(tmp_path, body), only=models, script_timeout_s=30.0, jobs=3)
+    plan = plan_for(tmp_path, python=script(tmp_path, body), only=models, script_timeout_s=20.0, jobs=3)
     summary, _ = run(plan)
     ended = {model.model: (model.state, model.reason.partition(":")[0]) for model in summary.models}
     assert ended["hmm_regime"] == ("failed", "failed (exit code 9)")

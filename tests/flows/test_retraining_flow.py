@@ -112,7 +112,7 @@ def posted(url: str, path: str, body: Mapping[str, Any]) -> Any:
     return answer.json()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.browser
 def test_a_run_is_seen_in_the_ui(
     tmp_path: Path,

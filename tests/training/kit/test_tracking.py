@@ -257,7 +257,7 @@ def test_runs_may_lie_inside_the_store(tmp_path: Path, empty_database: Path) -> 
     assert store.models() == (toys.MODEL,)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_processes_that_end_together_lose_no_run(tmp_path: Path) -> None:
     """Three of them make the database, the experiment and the model at once; each run is there once, whole."""
     recorders, rounds = 3, 3
@@ -445,7 +445,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         process.wait(30)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_tracking_server_holds_the_same(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its address in the environment: run, files, version and alias, which follows; nothing beside the store."""
     from mlflow.tracking import MlflowClient
