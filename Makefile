@@ -54,6 +54,7 @@ smoke: $(DEV) ## Start the real server and call every route of it
 	@exec $(PY) -m pytest tests/smoke $(TESTFLAGS)
 
 bench: $(DEV) ## Measure the service against a route that answers a constant
+	@$(PY) -m barcast train --missing
 	@exec $(PY) -m tests.benchmarks
 
 gate: $(DEV) ## Measure the error rates of the gate on 400 markets whose truth is known (half an hour)

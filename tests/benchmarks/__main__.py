@@ -7,6 +7,7 @@ its other guests. Exit code 1: below the floor that the project has set itself.
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -100,6 +101,16 @@ def measure(server: Server, path: str, bodies: Path, count: int, connections: in
     return 1e6 * (server.cpu_seconds() - before) / count, seen
 
 
+def require_models(port: int, body: str) -> None:
+    """Refuse to measure rules of thumb in the place of models, which cost next to nothing."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for route in ROUTES:
+        client.request("POST", route, body, {"content-type": "application/json"})
+        source = json.loads(client.getresponse().read())["source"]
+        if source != "model":
+            raise SystemExit(f"make bench: expected a model to answer {route}, found {source}; make train")
+
+
 def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -118,7 +129,9 @@ def main() -> int:
             ready,
         ),
     ):
-        json.dump(windows(), file)
+        sent = windows()
+        require_models(port, sent[0])
+        json.dump(sent, file)
         file.flush()
         bodies = Path(file.name)
         costs: dict[str, list[float]] = {"constant": [], **{route: [] for route in ROUTES}}
