@@ -1,12 +1,26 @@
 """How steps are run: by whom is left to an engine, so that one pipeline serves the command line and Prefect alike."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
-T = TypeVar("T")
+from data.errors import ShelfBusy
+from models.errors import StoreBusy
+
 R = TypeVar("R")
+
+ATTEMPTS: Final = 3
+"""How often a step is tried that finds somebody else at work."""
+
+PAUSE_S: Final = 10.0
+"""Time between two tries."""
+
+
+def passes(error: object) -> bool:
+    """Tell whether what stopped a step passes by itself: another writer holds a lock. Nothing was changed then."""
+    return isinstance(error, ShelfBusy | StoreBusy)
 
 
 @contextmanager
@@ -27,7 +41,7 @@ class Engine(Protocol):
         ...
 
     def step(self, name: str, do: Callable[[], R]) -> R:
-        """Run one step and return its result; raises what it raises."""
+        """Run one step and return its result; raises what it raises, at the third try where it `passes`."""
         ...
 
     def each(
@@ -50,6 +64,14 @@ class Plain:
     def step(self, name: str, do: Callable[[], R]) -> R:
         """Run one step."""
         self.say(f"[{name}]")
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return do()
+            except Exception as error:
+                if not passes(error):
+                    raise
+                self.say(f"[{name}] try {attempt} of {ATTEMPTS}, again in {PAUSE_S:g} s: {error}")
+            time.sleep(PAUSE_S)
         return do()
 
     def each(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from feature_mapper.errors import BarcastError
+from flows import engine
 from flows.choices import SCRIPT_TIMEOUT_S
 from flows.command import EPILOG, add_arguments, arguments_of
 from flows.engine import interruptible
@@ -48,10 +49,17 @@ class PrefectEngine:
         self._log.info(line)
 
     def step(self, name: str, do: Callable[[], R]) -> R:
-        """Run a step as a task of its name."""
+        """Run a step as a task of its name; its tries are seen in the UI."""
         from prefect import task
 
-        return task(name=name, persist_result=False)(do)()
+        tried = task(
+            name=name,
+            persist_result=False,
+            retries=engine.ATTEMPTS - 1,
+            retry_delay_seconds=engine.PAUSE_S,
+            retry_condition_fn=_again,
+        )
+        return tried(do)()
 
     def each(
         self, name: str, do: Callable[[str], R], items: Sequence[str], at_once: int, stop: Callable[[], None]
@@ -66,6 +74,10 @@ class PrefectEngine:
                 runner.submit(task(name=f"{name} {item}", persist_result=False)(_about(do, item)), {}) for item in items
             ]
             return [future.result(raise_on_failure=False) for future in futures]
+
+
+def _again(_task: object, _run: object, state: "State[Any]") -> bool:
+    return engine.passes(state.result(raise_on_failure=False))
 
 
 def _about(do: Callable[[str], R], item: str) -> Callable[[], R]:

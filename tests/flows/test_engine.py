@@ -7,7 +7,10 @@ import time
 
 import pytest
 
-from flows.engine import Plain
+from data.errors import ShelfBusy
+from flows import engine
+from flows.engine import ATTEMPTS, Plain
+from models.errors import StoreBusy
 
 
 def test_one_that_fails_leaves_the_others_alone() -> None:
@@ -20,6 +23,34 @@ def test_one_that_fails_leaves_the_others_alone() -> None:
 
     a, b, c = Plain(lambda _: None).each("train", step, ["a", "b", "c"], 2, lambda: None)
     assert (a, str(b), c) == ("A", "broken", "C")
+
+
+@pytest.mark.parametrize("busy", [ShelfBusy, StoreBusy])
+def test_a_step_that_finds_another_writer_is_tried_again(
+    busy: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, and gives up at the third try; what does not pass by itself is not tried twice."""
+    monkeypatch.setattr(engine, "PAUSE_S", 0.0)
+    said: list[str] = []
+    tries: list[int] = []
+
+    def step(error: type[Exception], failures: int) -> str:
+        tries.append(1)
+        if len(tries) <= failures:
+            raise error("somebody is at work")
+        return "done"
+
+    assert Plain(said.append).step("promote", lambda: step(busy, ATTEMPTS - 1)) == "done"
+    assert len(tries) == ATTEMPTS
+    assert said == ["[promote]", *(f"[promote] try {n} of 3, again in 0 s: somebody is at work" for n in (1, 2))]
+    tries.clear()
+    with pytest.raises(busy):
+        Plain(said.append).step("promote", lambda: step(busy, ATTEMPTS))
+    assert len(tries) == ATTEMPTS
+    tries.clear()
+    with pytest.raises(ValueError, match="at work"):
+        Plain(said.append).step("promote", lambda: step(ValueError, 1))
+    assert len(tries) == 1
 
 
 def test_an_interrupt_ends_what_runs_before_it_is_waited_for() -> None:

@@ -112,6 +112,40 @@ def posted(url: str, path: str, body: Mapping[str, Any]) -> Any:
     return answer.json()
 
 
+BUSY = """
+import prefect
+from data.errors import ShelfBusy
+from flows import engine
+from flows.retraining_flow import PrefectEngine
+
+engine.PAUSE_S = 0.1
+tries = []
+
+def step():
+    tries.append(1)
+    if len(tries) < engine.ATTEMPTS:
+        raise ShelfBusy("somebody is at work")
+
+@prefect.flow(name="busy", persist_result=False)
+def busy():
+    PrefectEngine().step("store bars", step)
+
+busy()
+"""
+
+
+@pytest.mark.long
+def test_a_step_that_finds_another_writer_is_tried_again(
+    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without Prefect, and the server counts the tries."""
+    with server(shared, monkeypatch) as url:
+        done = flow(tmp_path, ["-c", BUSY], PREFECT_API_URL=f"{url}/api", PREFECT_HOME=str(shared))
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+        (task,) = posted(url, "/task_runs/filter", {"flows": {"name": {"any_": ["busy"]}}})
+        assert (task["state_type"], task["run_count"]) == ("COMPLETED", 3)
+
+
 @pytest.mark.long
 @pytest.mark.browser
 def test_a_run_is_seen_in_the_ui(
