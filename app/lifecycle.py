@@ -78,7 +78,7 @@ class Lifecycle:
             self._store.renew(model)
         except StoreError as error:
             log.warning("the other workers do not reload %s: %s", model, error)
-            why = "reloaded by this worker alone, as the store can't be written"
+            why = f"reloaded by this worker alone, as the others could not be told ({error.slug})"
         return self._reloaded(model, before, why)
 
     def _version(self, model: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The one thread in which models are loaded and changed while the service runs.
+"""The one thread in which what serves is loaded and changed while the service runs.
 
 The C library gives each thread that allocates much an arena of its own, and the arena keeps what a load took at its
 peak, some 2 to 4 MiB. If any thread of the server's pool may load a model, resident memory climbs by such a step

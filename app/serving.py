@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from app import problems
 from app.columns import to_date
@@ -28,6 +28,9 @@ from models.served import ServedModel, load_model, prove
 from models.store import CURRENT_NAME, Artifact, ArtifactStore, Loaded
 from models.tasks.registry import EXPECTED_MODELS, TaskUnknown, route_of, task_of
 from models.typing import JsonObject
+
+LOCK_SECONDS: Final = 2.0
+"""How long a change waits for another writer of the model: all of them share one thread, and an admin can ask again."""
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ class Serving:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Open the stores; `load` reads the models."""
         self.bars = BarStore((sample_root(), settings.data_dir / "processed"))
-        self.store = ArtifactStore(settings.artifacts_dir, by="service")
+        self.store = ArtifactStore(settings.artifacts_dir, by="service", lock_timeout_s=LOCK_SECONDS)
         self.strict = settings.strict
         self._metrics = metrics
         self._slots: Mapping[str, Slot] = {

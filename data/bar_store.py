@@ -1,7 +1,7 @@
 """`BarStore`: every series that this machine has, adjusted, validated, and in memory after its first use."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -296,16 +296,28 @@ class BarStore:
             self._broken.pop(symbol, None)
         return self.info(symbol)
 
-    def adopt(self, folder: Path) -> tuple[str, ...]:
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each imported series, by symbol."""
+        return {symbol: one.provenance.sha256 for symbol, one in self._index().items() if one.provenance is not None}
+
+    def adopt(self, folder: Path, before: Mapping[str, str]) -> tuple[str, ...]:
         """Store each series of a folder that imports went to, in place of the one that its symbol has.
 
-        Returns the symbols, sorted. A death between two leaves the first stored and the second as it was.
+        Returns the symbols, sorted. A death between two leaves the first stored and the second as it was; what is
+        adopted twice is as if adopted once.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the series.
+        before : mapping of str to str
+            What `digests` said when they began to be made: a series that came since is not overwritten.
 
         Raises
         ------
-        UnreadableFile
-            A series isn't as it was written; those before it are stored.
-        ShelfBusy, WriteRefused
+        SeriesChanged
+            Somebody imported one meanwhile; those before it are stored.
+        UnreadableFile, ShelfBusy, WriteRefused
             The same.
 
         """
@@ -315,7 +327,8 @@ class BarStore:
                 provenance, faults = held.examine(path)
                 if provenance is None or faults:
                     raise UnreadableFile("; ".join(str(fault) for fault in faults))
-                self._processed(self._roots[-1]).write(provenance, (folder / provenance.file).read_bytes())
+                series = (folder / provenance.file).read_bytes()
+                self._processed(self._roots[-1]).write(provenance, series, (before.get(provenance.symbol),))
                 adopted.append(provenance.symbol)
         self.refresh()
         return tuple(sorted(adopted))

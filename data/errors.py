@@ -99,5 +99,9 @@ class ShelfBusy(DataError):
     """Another writer is at work in the folder, for longer than this one waits."""
 
 
+class SeriesChanged(DataError):
+    """Another series is stored than the one that was to be replaced."""
+
+
 class WriteRefused(DataError):
     """The operating system refused a write. What was there before is as it was."""

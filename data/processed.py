@@ -10,7 +10,7 @@ from typing import Final
 from data import disk as on_disk
 from data.canonical import load
 from data.disk import Disk
-from data.errors import InvalidSymbol, ShelfBusy, UnreadableFile, WriteRefused
+from data.errors import InvalidSymbol, SeriesChanged, ShelfBusy, UnreadableFile, WriteRefused
 from data.integrity import Fault, digest, sealed
 from data.lock import locked, quiet
 from data.parquet import SUFFIX, from_parquet
@@ -47,17 +47,24 @@ class Processed:
         """Return the provenance files, by name."""
         return sorted(path for path in self._files() if path.suffix == ".json")
 
-    def write(self, provenance: Provenance, series: bytes) -> None:
+    def write(self, provenance: Provenance, series: bytes, instead_of: tuple[str | None, ...] = ()) -> None:
         """Put a series in place of the one that the symbol has, if any.
+
+        ``instead_of`` holds the digest that the present series may have, None for no series; empty: any.
 
         Raises
         ------
+        SeriesChanged
+            The present series is neither that one nor the new one.
         ShelfBusy, WriteRefused
             The old series is in place then.
 
         """
         path = self.root / provenance.file
         with self._writing():
+            if instead_of and (found := self._digest_of(provenance.symbol)) not in {*instead_of, provenance.sha256}:
+                message = f"expected the stored series of {provenance.symbol} as it was when this began"
+                raise SeriesChanged(f"{message}, found another import ({found or 'none'}); start again")
             fresh = not path.exists()
             on_disk.replace(self.disk, path, series)
             try:
@@ -72,6 +79,14 @@ class Processed:
                 for old in self._series_of(provenance.symbol):
                     if old != path:
                         self.disk.unlink(old)
+
+    def _digest_of(self, symbol: str) -> str | None:
+        try:
+            return provenance_of(symbol, (self.root / f"{file_stem(symbol)}.json").read_bytes()).sha256
+        except FileNotFoundError:
+            return None
+        except ValueError:  # damaged: whatever was there is not what was known
+            return ""
 
     def load(self, provenance: Provenance) -> Bars:
         """Return the bars of a series. Bytes that aren't the ones that were written reach no parser.

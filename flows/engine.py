@@ -19,7 +19,7 @@ PAUSE_S: Final = 10.0
 
 
 def passes(error: object) -> bool:
-    """Tell whether what stopped a step passes by itself: another writer holds a lock. Nothing was changed then."""
+    """Tell whether what stopped a step passes by itself: another writer holds a lock. Steps may be done twice."""
     return isinstance(error, ShelfBusy | StoreBusy)
 
 

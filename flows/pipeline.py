@@ -18,6 +18,7 @@ from flows import steps
 from flows.engine import Engine
 from flows.ingestion import Ingestion, held_store, ingest, now
 from flows.plan import Plan
+from flows.sources import forget
 from flows.summary import SCHEMA, State, Step, Summary, Trained
 from models.errors import StoreError
 from models.store import ArtifactStore
@@ -26,6 +27,7 @@ from training.kit.fleet import Result, stopping
 R = TypeVar("R")
 
 KIB_A_MIB: Final = 1024
+LONGEST_RUN_S: Final = 24 * 3600.0
 
 
 class Halted(BarcastError):
@@ -50,6 +52,7 @@ def retrain(plan: Plan, engine: Engine, clock: Callable[[], dt.datetime] = now) 
         ingestion = run.ingested()
         run.validated(ingestion)
     except (BarcastError, OSError) as error:
+        forget(plan)
         summary = run.halted(steps.failure(error))
     else:
         summary = run.done(ingestion, run.trained(ingestion))
@@ -92,7 +95,9 @@ class _Run:
 
     def ingested(self) -> Ingestion:
         """Ask for what is missing of the bars, and hold it."""
+        self._sweep()
         self.before = self._step("remember", lambda: steps.known_before(self.plan))
+        self.digests = steps.digests_before(self.plan)
         self.ingestion = self._step("ingest", lambda: ingest(self.plan, self.held, self.engine.say, self.clock))
         if self.ingestion.halts:
             failed = "; ".join(f"{one.symbol}: {one.said}" for one in self.ingestion.failed[:3])
@@ -108,7 +113,14 @@ class _Run:
         self._judged(bars)
         features = self._step("validate features", lambda: steps.check_features(self.plan, self.series, ingestion))
         self._judged(bars.merged(features))
-        self._step("store bars", lambda: steps.keep_series(self.plan, self.held))
+        self._step("store bars", lambda: steps.keep_series(self.plan, self.held, self.digests))
+        self.let_go()
+
+    def _sweep(self) -> None:
+        """Remove what runs that were killed held; none takes a day."""
+        for held in (self.plan.data / "runs").glob("*/held"):
+            if self.started.timestamp() - held.stat().st_mtime > LONGEST_RUN_S:
+                shutil.rmtree(held, ignore_errors=True)
 
     def let_go(self) -> None:
         """Remove what was held: it is stored by now, or must not be. Its snapshots stay."""

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from data.bar_store import BarStore
-from data.errors import DataError
+from data.errors import DataError, ShelfBusy
 from data.snapshots import About, Snapshot
 from data.symbols import symbol_of
 from feature_mapper.bars import Bars
@@ -81,6 +81,8 @@ def _file(path: Path, symbol: str, store: BarStore, plan: Plan) -> Ingested:
             said = f"the same file as snapshot {before.entry.sequence}"
             return Ingested(symbol=symbol, status="unchanged", restated=False, said=said)
         report = store.import_csv(path, symbol, impossible=plan.impossible)
+    except ShelfBusy:  # the whole step is tried again; what is a snapshot by now is found to be one
+        raise
     except (DataError, OSError) as error:
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
     (series,) = report.series
@@ -109,7 +111,7 @@ def _restated(known: Bars, told: Bars) -> str:
 def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: BarStore) -> Ingested:
     """Keep what Yahoo said as a snapshot, and store the bars that it makes.
 
-    Where the stored series is not the one that Yahoo's answer continues, the two are compared day by day.
+    A first history that takes the place of another source's series is compared with that day by day.
     """
     from data.sources.yahoo import Stale
 
@@ -124,20 +126,22 @@ def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: Ba
         last=series.date[-1],
         why=why,
     )
-    stored = store.bars(symbol) if symbol in _names(store) else None
-    continued = _made_of(store.snapshots.latest(symbol, "yahoo"), symbol, store)
+    other = store.bars(symbol) if known is None and symbol in _names(store) else None
     try:
         snapshot = store.snapshots.write(symbol, "yahoo", series.dump(), "csv", about)
         bars, adjustment = series.bars()
         store.store(
             bars, symbol, adjustment=adjustment, source="yahoo", snapshots=(snapshot,), currency=series.currency
         )
+    except ShelfBusy:  # as above
+        raise
     except DataError as error:
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
-    status: Status = "new" if known is None else "unchanged" if got.kind == "current" and continued else "updated"
-    other = "" if continued or stored is None else _restated(stored, store.bars(symbol))
-    restated = got.kind == "restated" or bool(other)
-    return Ingested(symbol=symbol, status=status, restated=restated, said=f"{outcome}{other}")
+    status: Status = "new" if known is None else "unchanged" if got.kind == "current" else "updated"
+    restated = "" if other is None else _restated(other, store.bars(symbol))
+    return Ingested(
+        symbol=symbol, status=status, restated=got.kind == "restated" or bool(restated), said=f"{outcome}{restated}"
+    )
 
 
 def _names(store: BarStore) -> frozenset[str]:
@@ -147,16 +151,30 @@ def _names(store: BarStore) -> frozenset[str]:
 def _yahoo(plan: Plan, store: BarStore, now: Clock) -> Iterator[Ingested]:
     from data.sources.yahoo import Yahoo, YahooSeries, is_usable, open_session
 
+    # What the stored series is made of, and not the newest snapshot: that one may have been refused.
     known = {}
-    for symbol in plan.symbols:
-        if (latest := store.snapshots.latest(symbol, "yahoo")) is not None:
-            known[symbol] = YahooSeries.load(store.snapshots.read(latest))
-    with Yahoo(cache=plan.data / "cache" / "yahoo", session=open_session(plan.provider), now=now) as yahoo:
+    for symbol in sorted(_names(store).intersection(plan.symbols)):
+        for ref in store.info(symbol).snapshots:
+            if ref.source == "yahoo":
+                known[symbol] = YahooSeries.load(store.snapshots.read(store.snapshots.find(ref)))
+    with Yahoo(cache=_cache(plan), session=open_session(plan.provider), now=now) as yahoo:
         for symbol, outcome in yahoo.fetch_many(plan.symbols, known):
             if is_usable(outcome):
                 yield _kept(symbol, outcome, known.get(symbol), store)
             else:
                 yield Ingested(symbol=symbol, status="failed", restated=False, said=str(outcome))
+
+
+def forget(plan: Plan) -> None:
+    """Have the next run ask again, and not take for an answer what this one was told and refused."""
+    if plan.source == "yahoo":
+        from data.sources.yahoo.keeping import Answers
+
+        Answers(_cache(plan)).forget()
+
+
+def _cache(plan: Plan) -> Path:
+    return plan.data / "cache" / "yahoo"
 
 
 READERS: Final[Mapping[str, Callable[[Plan, BarStore, Clock], Iterator[Ingested]]]] = {

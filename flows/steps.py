@@ -77,9 +77,14 @@ def check_features(plan: Plan, store: BarStore, ingestion: Ingestion) -> Validat
     return validate_features(series_of(store, ingestion), CATALOGUE, accepted=read_accepted(plan.accepted))
 
 
-def keep_series(plan: Plan, held: Path) -> tuple[str, ...]:
-    """Store the series that were held, now that they have been judged; return their symbols."""
-    return sample_store(plan.data / "processed").adopt(held)
+def digests_before(plan: Plan) -> dict[str, str]:
+    """Return the digests of the imported series as they are before an ingestion."""
+    return sample_store(plan.data / "processed").digests()
+
+
+def keep_series(plan: Plan, held: Path, before: Mapping[str, str]) -> tuple[str, ...]:
+    """Store the series that were held, now that they have been judged, unless others came meanwhile; name them."""
+    return sample_store(plan.data / "processed").adopt(held, before)
 
 
 def fleet_of(plan: Plan, ingestion: Ingestion, say: Say) -> Fleet:

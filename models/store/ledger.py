@@ -125,6 +125,12 @@ class Ledger:
         line = self.published.get(version)
         return None if line is None else self.entry(line)
 
+    def publications(self) -> Iterator[Entry]:
+        """Yield the lines that announced versions, oldest first."""
+        if self.published:
+            with self.path.open("rb") as file:
+                yield from (self._at(file, line) for line in self.published.values())
+
     def require(self, current: Entry) -> None:
         """Refuse a ledger that does not hold the line that ``CURRENT`` holds.
 
@@ -213,12 +219,22 @@ def from_line(line: bytes) -> Entry | None:
 def read_ledger(path: Path) -> Ledger:
     """Read a ledger; an absent one is empty.
 
+    It is read without a lock. A writer that cuts off a torn line and writes its own in the middle of that makes a line
+    of two halves, so what looks damaged is looked at twice.
+
     Raises
     ------
     LedgerInvalid
         A finished line is damaged, missing or out of order.
 
     """
+    try:
+        return _read(path)
+    except LedgerInvalid:
+        return _read(path)
+
+
+def _read(path: Path) -> Ledger:
     starts, published, end, torn = array("Q"), dict[str, int](), 0, b""
     with suppress(FileNotFoundError), path.open("rb") as file:
         for sequence, line in enumerate(file, start=1):

@@ -118,8 +118,7 @@ class Shelf:
             return {}
         # Ledger after folders: a version that is published in between is then not seen half.
         folders = self.folders()
-        ledger = self.ledger()
-        return {version: ledger.entry(line) for version, line in ledger.published.items() if version in folders}
+        return {entry.version: entry for entry in self.ledger().publications() if entry.version in folders}
 
     def publication(self, version: str) -> Entry:
         """Return the publication of a version.

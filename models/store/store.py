@@ -308,8 +308,10 @@ class ArtifactStore:
             Nobody looks.
 
         """
-        with writing.transaction(shelf(self.root, model), self._writer) as t:
-            writing.renew_current(t)
+        place = shelf(self.root, model)
+        if place.current() is not None:
+            with writing.transaction(place, self._writer) as t:
+                writing.renew_current(t)
 
     def quarantine(self, model: str, version: str, *, why: str) -> None:
         """Refuse a version from now on. Where the store can't be written, this object remembers it, and logs that."""

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.serving import Serving, Slot
+from app import serving
 from models.manifest import Draft
-from models.store import ArtifactStore
+from models.store import ArtifactStore, Loaded
+from models.store.lock import locked
 from tests.app.served import found
 from tests.app.two_versions import FIRST, MODEL, PATH, SECOND
 from tests.support.contract import Answer, Contract
@@ -142,29 +143,52 @@ def test_reload_brings_a_released_version_back(service: InProcess, store: Artifa
 def test_a_reload_reaches_every_worker(service: InProcess, store: ArtifactStore, tmp_path: Path) -> None:
     """Another process sees that it has to look at the champion again, and nothing in the store says anything else."""
     with InProcess(store.root, tmp_path / "other") as other:
-        serving = other.desk.serving
+        worker = other.desk.serving
         history, current = store.history(MODEL), (store.root / MODEL / "CURRENT").read_bytes()
-        assert serving.changed() == ()
+        assert worker.changed() == ()
         assert found(change(service, "reload"))["why"] == "reloaded"
-        assert serving.changed() == (MODEL,)
+        assert worker.changed() == (MODEL,)
         assert store.history(MODEL) == history
         assert (store.root / MODEL / "CURRENT").read_bytes() == current
 
 
-def test_no_thread_of_the_pool_loads_a_model(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an admin asks for is done in the thread of the loader."""
+def test_what_serves_is_loaded_in_one_thread(
+    service: InProcess, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether an admin promotes or reloads it, or the watch finds it promoted in the store."""
     threads: list[str] = []
-    load = Serving._loaded
+    load = ArtifactStore.load
 
-    def noted(self: Serving, model: str) -> Slot:
+    def noted(self: ArtifactStore, *given: Any) -> Loaded[Any]:
         threads.append(threading.current_thread().name)
-        return load(self, model)
+        return load(self, *given)
 
-    monkeypatch.setattr(Serving, "_loaded", noted)
-    for _ in range(3):
-        change(service, "reload")
-    assert len(threads) == 3
+    monkeypatch.setattr(ArtifactStore, "load", noted)
+    change(service, "reload")
+    change(service, "promote", {"version": SECOND, "anyway": True})
+    assert len(threads) == 3  # a promotion proves what it promotes, and then serves it
+    store.promote(MODEL, FIRST, why="elsewhere")
+    for _ in range(100):
+        if said(service, BAR)["model_version"] == FIRST:
+            break
+        service.wait(0.1)
+    assert len(threads) == 4
     assert {name.partition("_")[0] for name in threads} == {"loader"}
+
+
+def test_a_writer_elsewhere_does_not_hold_up_an_admin(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every change waits in one line, so none waits long for a lock; a reload loads all the same, and says so."""
+    monkeypatch.setattr(serving, "LOCK_SECONDS", 0.05)
+    with (
+        InProcess(store.root, tmp_path / "data", admin_key=SecretStr(ADMIN)) as service,
+        locked(store.root / MODEL / ".lock", 1.0),
+    ):
+        answer = found(change(service, "reload"))
+        assert (answer["serves"], "store-busy" in answer["why"]) == (True, True)
+        refusal = change(service, "promote", {"version": SECOND, "anyway": True})
+        refused(service, refusal, 503, "store-unavailable")
 
 
 def test_a_reload_without_write_access_says_whom_it_reached(service: InProcess, store: ArtifactStore) -> None:

@@ -15,7 +15,7 @@ from data.sources.yahoo import asking
 from flows.ingestion import Ingestion, ingest
 from flows.pipeline import retrain
 from flows.plan import Plan, plan
-from flows.steps import check_bars, keep_series, known_before
+from flows.steps import check_bars, digests_before, keep_series, known_before
 from tests.data.sources.yahoo.standin import Fault, Listing, Standin, serving, walk
 from tests.flows.support import MODEL, Heard
 
@@ -51,7 +51,7 @@ def ingested(asked: Plan, standin: Standin) -> Ingestion:
     """Ingest at the stand-in's time, and store what came."""
     held = asked.data / "held"
     done = ingest(asked, held, lambda _: None, now=lambda: standin.now)
-    keep_series(asked, held)
+    keep_series(asked, held, digests_before(asked))
     shutil.rmtree(held, ignore_errors=True)
     return done
 
@@ -164,6 +164,26 @@ def test_a_split_during_a_run_that_halts_is_no_surprise_to_the_next(
     store = sample_store(asked.data / "processed")
     assert len(store.bars("AAA")) == len(stored) + 3
     verdict = check_bars(asked, store, done, before, np.datetime64("2012-12-19"))
+    assert not verdict.halts, verdict.text()
+
+
+def test_what_was_refused_is_not_what_the_next_answer_is_held_to(asked: Plan, standin: Standin) -> None:
+    """A wrong history is a snapshot and never the stored series; once the source has mended it, runs go on."""
+    ingested(asked, standin)
+    standin.now += dt.timedelta(days=5)
+    sound = list(standin.listings["AAA"].rows)
+    standin.listings["AAA"].rows = [
+        replace(row, open=row.open * 4, high=row.high * 4, low=row.low * 4, close=row.close * 4) for row in sound[:-30]
+    ] + [replace(row, close=row.close * 1.01, high=row.high * 1.02) for row in sound[-30:]]
+    refused = retrain(asked, Heard(), clock=lambda: standin.now)
+    assert refused.halted is not None
+    assert "validation, halted" in refused.halted
+
+    standin.listings["AAA"].rows = sound
+    before = known_before(asked)
+    done = ingested(asked, standin)
+    assert statuses(done) == [("updated", False), ("updated", False)]
+    verdict = check_bars(asked, sample_store(asked.data / "processed"), done, before, np.datetime64("2012-12-19"))
     assert not verdict.halts, verdict.text()
 
 

@@ -2,14 +2,20 @@
 
 import datetime as dt
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from data.bar_store import sample_store
+from data.bar_store import BarStore, sample_store
+from data.errors import ShelfBusy
 from data.integrity import tree_digest
+from data.sources.result import ReadReport
+from data.validation.report import Validation
+from flows import engine, steps
 from flows.pipeline import retrain
 from flows.plan import Plan
 from flows.summary import EXIT_CANDIDATES, EXIT_DONE, EXIT_FAILED, EXIT_HALTED, Summary
@@ -122,6 +128,58 @@ def test_bars_that_are_not_fit_halt_before_any_script(tmp_path: Path) -> None:
     assert heard.ran("train")
     assert mended.halted is None
     np.testing.assert_array_equal(sample_store(processed).bars("IBM").close, stored)
+
+
+def test_an_ingestion_that_finds_another_writer_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole step, and what came of its symbols is what came of the last try."""
+    write_files(tmp_path / "files")
+    tries: list[str] = []
+    imports = BarStore.import_csv
+
+    def busy(self: BarStore, source: Path, symbol: str, **options: Any) -> ReadReport:
+        tries.append(symbol)
+        if len(tries) == 2:
+            raise ShelfBusy("expected the lock of the folder, found another writer")
+        return imports(self, source, symbol, **options)
+
+    monkeypatch.setattr(BarStore, "import_csv", busy)
+    monkeypatch.setattr(engine, "PAUSE_S", 0.0)
+    summary, heard = run(plan_for(tmp_path, python=script(tmp_path, "exit 1")))
+    assert summary.halted is None
+    assert any(line.startswith("[ingest] try 1 of 3") for line in heard.lines)
+    assert tries[:2] == ["AAPL", "IBM"]
+    assert {info.symbol for info in sample_store(tmp_path / "data" / "processed").symbols()} >= {*SYMBOLS}
+
+
+def test_a_series_that_was_imported_meanwhile_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who corrects a file while a run judges the old one keeps the correction, and the run says so."""
+    write_files(tmp_path / "files")
+    processed = tmp_path / "data" / "processed"
+    corrected = write_files(tmp_path / "corrected", less=5) / "IBM.csv"
+    judge = steps.check_features
+
+    def meanwhile(*given: Any) -> Validation:
+        sample_store(processed).import_csv(corrected, "IBM")
+        return judge(*given)
+
+    monkeypatch.setattr(steps, "check_features", meanwhile)
+    summary, heard = run(plan_for(tmp_path))
+    assert "found another import" in str(summary.halted)
+    assert not heard.ran("train")
+    assert len(sample_store(processed).bars("IBM")) == BARS - 5
+
+
+def test_what_a_killed_run_held_is_removed_a_day_later(tmp_path: Path) -> None:
+    """And not before: that run may still be at work."""
+    write_files(tmp_path / "files")
+    fresh, old = (tmp_path / "data" / "runs" / name / "held" for name in ("now", "then"))
+    for held in (fresh, old):
+        held.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    run(plan_for(tmp_path, python=script(tmp_path, "exit 1")))
+    assert (fresh.exists(), old.exists()) == (True, False)
 
 
 @pytest.mark.parametrize(

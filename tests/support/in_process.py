@@ -46,6 +46,10 @@ class InProcess:
         desk: Desk = self.app.state.serving
         return desk
 
+    def wait(self, seconds: float) -> None:
+        """Let the application do what it does by itself, for so long."""
+        self._runner.run(asyncio.sleep(seconds))
+
     def post(self, path: str, body: bytes, headers: Mapping[str, str] = JSON, query: str = "") -> Answer:
         """Post a body."""
         return self.call("POST", path, body, headers, query)

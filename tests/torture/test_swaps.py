@@ -98,7 +98,7 @@ def test_a_leak_is_told_from_the_noise_of_memory() -> None:
     """Growth by a version of 400 KiB a swap, by 3 KiB of something, by leaps; not one that wanders or leaps once."""
     wandering = 250_000 + np.cumsum(np.random.default_rng(1).choice([-1.0, 1.0], 750))
     once = wandering + 1900 * (np.arange(750) > 400)
-    leaps = wandering + 1900 * (np.arange(750) // 200)
+    leaps = wandering + 1900 * (np.arange(750) // 300)
     assert not slope(wandering.tolist()).leaks
     assert not slope(once.tolist()).leaks
     assert slope(leaps.tolist()).leaks

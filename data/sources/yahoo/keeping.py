@@ -18,6 +18,7 @@ from data.errors import UnreadableFile
 from data.sources.yahoo.series import YahooSeries
 from data.symbols import file_stem
 
+SUFFIX: Final = ".answer"
 SCHEMA: Final = 1
 """Number of the form of `Kept`."""
 
@@ -82,8 +83,13 @@ class Answers:
         kept = Kept(schema=SCHEMA, symbol=symbol, start=str(start), asked=times[0], until=times[1], notes=notes)
         _write(self._path(symbol), msgspec.json.encode(kept) + b"\n" + series.dump())
 
+    def forget(self) -> None:
+        """Have every question asked again: what was answered turned out not to be fit for use."""
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            path.unlink(missing_ok=True)
+
     def _path(self, symbol: str) -> Path:
-        return self._folder / f"{file_stem(symbol)}.answer"
+        return self._folder / f"{file_stem(symbol)}{SUFFIX}"
 
 
 class Zones:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import errno
+import io
 import logging
 import tracemalloc
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import LedgerInvalid, StoreWriteFailed
-from models.store import ArtifactStore
+from models.store import ArtifactStore, ledger
 from models.store.ledger import MAX_REASON, Entry, Ledger, before_current, from_line, read_ledger, to_line
 from tests.models.store.toys import MODEL, draft, files, stocked, tag_of
 from tests.support.disks import FailingDisk
@@ -141,6 +142,32 @@ def test_a_line_that_changes_after_it_was_read_is_refused(tmp_path: Path) -> Non
             ledger.entry(number)
 
 
+def test_a_writer_beside_a_reader_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cuts off a torn line and writes its own, while a reader has read the half of it."""
+    stocked(tmp_path, 1)
+    path = tmp_path / MODEL / "ledger.jsonl"
+    first = read_ledger(path).entry(1)
+    sound = path.read_bytes()
+    while len(sound) < io.DEFAULT_BUFFER_SIZE - 600:
+        sound += to_line(msgspec.structs.replace(first, event="release", sequence=sound.count(b"\n") + 1))
+    last = to_line(msgspec.structs.replace(first, event="release", sequence=sound.count(b"\n") + 1, why="y" * 2000))
+    path.write_bytes(sound + b"x" * 1800)
+    lines = iter([path.write_bytes])
+
+    def read_while_written(line: bytes) -> Entry | None:
+        for write in lines:
+            write(sound + last)
+        return from_line(line)
+
+    monkeypatch.setattr(ledger, "from_line", read_while_written)
+    found = ledger.read_ledger(path)
+    assert len(found) == sound.count(b"\n") + 1
+    assert found.torn == b""
+    path.write_bytes(sound + last.replace(b"yy", b"zz", 1))
+    with pytest.raises(LedgerInvalid, match="a damaged one"):
+        ledger.read_ledger(path)
+
+
 def test_reading_takes_no_memory_for_lines(tmp_path: Path) -> None:
     """A service reads the whole ledger at each promotion: of ten times the lines it holds eight bytes each, no more."""
     stocked(tmp_path, 1)
@@ -148,9 +175,9 @@ def test_reading_takes_no_memory_for_lines(tmp_path: Path) -> None:
     peaks = []
     for lines in (300, 3000):
         with path.open("ab") as file:
-            ledger = read_ledger(path)
-            for sequence in range(len(ledger) + 1, lines + 1):
-                file.write(to_line(msgspec.structs.replace(ledger.entry(1), event="release", sequence=sequence)))
+            known = read_ledger(path)
+            for sequence in range(len(known) + 1, lines + 1):
+                file.write(to_line(msgspec.structs.replace(known.entry(1), event="release", sequence=sequence)))
         tracemalloc.start()
         assert len(read_ledger(path)) == lines
         peaks.append(tracemalloc.get_traced_memory()[1])
