@@ -12,6 +12,7 @@
     ├── OutsideCalendar      a day beyond the sessions that the calendar knows
     ├── DamagedSnapshot      a raw snapshot isn't as it was written
     ├── ShelfBusy            another writer is at work in that folder
+    ├── SeriesChanged        another series is stored than the one that was to be replaced
     └── WriteRefused         the operating system refused a write; what was there before is as it was
 
 No error here knows HTTP.

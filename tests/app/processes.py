@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from tests import POOLS
-
 START_SECONDS = 120
 PATIENT = ("--timeout-worker-healthcheck", str(START_SECONDS))
 """What has uvicorn's parent wait for its workers: after five seconds of silence, which a start on a busy machine may
@@ -44,9 +42,8 @@ class Running:
 
 
 def environment(**changed: str) -> Mapping[str, str]:
-    """Return this process' environment without settings of the service but these, and with the threads of any other."""
-    ours = {"HOST", "PORT", *POOLS}
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("BARCAST_") and k not in ours}
+    """Return this process' environment without settings of the service but these."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("BARCAST_") and k not in {"HOST", "PORT"}}
     return {**inherited, **changed}
 
 

@@ -61,14 +61,8 @@ def test_importing_the_module_loads_no_prefect() -> None:
     assert done.stderr.startswith(f"{NAME}: expected models out of ")
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param("module", marks=pytest.mark.slow),
-        pytest.param("path", marks=pytest.mark.long),
-        pytest.param("import", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long  # Prefect starts a server of its own for each
+@pytest.mark.parametrize("how", ["module", "path", "import"])
 def test_it_runs_without_a_server(tmp_path: Path, shared: Path, how: str) -> None:
     """By module, by path and by import: the script's failure is the run's exit code, and the table is printed."""
     python = script(tmp_path, "echo it is broken; exit 7")

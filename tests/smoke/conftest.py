@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests import POOLS
 from tests.app.processes import Running, running
 from tests.support.contract import Contract
 from tests.support.over_http import ask
@@ -13,10 +14,14 @@ from tests.support.over_http import ask
 
 @pytest.fixture(scope="session")
 def server(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A real process on a free port."""
+    """A real process on a free port, with as many threads as it has for people."""
     folder = tmp_path_factory.mktemp("server")
-    with running(["-m", "app"], folder, BARCAST_ARTIFACTS_DIR=str(trained_store), BARCAST_DATA_DIR=str(folder)) as it:
-        yield it
+    settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(folder)}
+    with pytest.MonkeyPatch.context() as free:
+        for pool in POOLS:
+            free.delenv(pool, raising=False)
+        with running(["-m", "app"], folder, **settings) as it:
+            yield it
 
 
 @pytest.fixture(scope="session")
