@@ -1,6 +1,7 @@
 """From decoded values to validated `Bars`, with the faults of `Bars` placed back in the body they came from."""
 
 import datetime as dt
+import struct
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias, TypeVar
 
@@ -109,11 +110,11 @@ def _validated(
 ) -> Bars:
     try:
         return Bars.validated(
-            open=np.fromiter(open_, np.float64, len(open_)),
-            high=np.fromiter(high, np.float64, len(high)),
-            low=np.fromiter(low, np.float64, len(low)),
-            close=np.fromiter(close, np.float64, len(close)),
-            volume=None if volume is None else np.array(volume, dtype=np.float64),
+            open=float_array(open_),
+            high=float_array(high),
+            low=float_array(low),
+            close=float_array(close),
+            volume=None if volume is None else _volume_array(volume),
             date=None if date is None else _date_array(date),
             symbol=symbol,
         )
@@ -123,19 +124,27 @@ def _validated(
 
 
 def float_array(values: Sequence[float]) -> FloatArray:
-    """Return the values as float64."""
-    return np.fromiter(values, np.float64, len(values))
+    """Return the values as float64, read-only. Packing costs less than half of what numpy's own conversions cost."""
+    return np.frombuffer(struct.pack(f"{len(values)}d", *values))
 
 
 def to_date(day: np.datetime64) -> dt.date:
     """Return a numpy day as a date."""
-    return dt.date.fromordinal(int(day.view(np.int64)) + EPOCH)
+    date: dt.date = day.item()  # type: ignore[assignment]  # an int only beyond the year 9999, which no bar has
+    return date
 
 
 def _date_array(days: Sequence[dt.date]) -> DateArray:
     # Thirty times faster than numpy's own conversion of date objects.
     ordinals = np.fromiter(map(dt.date.toordinal, days), np.int64, len(days))
     return (ordinals - EPOCH).view("datetime64[D]")
+
+
+def _volume_array(values: Sequence[float | None]) -> FloatArray:
+    try:
+        return float_array(values)  # type: ignore[arg-type]  # the usual case: every volume is known
+    except struct.error:
+        return np.array(values, dtype=np.float64)
 
 
 def _volumes(values: Sequence[float | UnsetType | None]) -> Volumes:

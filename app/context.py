@@ -254,24 +254,25 @@ def _refused(kind: ProblemType, place: str, detail: str) -> ProblemError:
 
 def _warnings(bars: Bars, calendar: Calendar) -> list[str]:
     """Say what is possible and yet unusual. Each test is one pass over at most `LOOKED_AT` bars."""
-    seen = bars.tail(LOOKED_AT)
+    volume, date = bars.volume, bars.date
     found: list[str] = []
-    if seen.volume is None or (np.isnan(seen.volume[-1]) and np.isnan(seen.volume).all()):
+    if volume is None or (np.isnan(volume[-1]) and np.isnan(volume[-LOOKED_AT:]).all()):
         found.append("no volume: volume features are unknown")
-    if len(seen) > 1:
-        logs = np.log(seen.close)  # not the log of quotients, which may leave the floats
+    if len(bars) > 1:
+        logs = np.log(bars.close[-LOOKED_AT:])  # not the log of quotients, which may leave the floats
         steps = logs[1:] - logs[:-1]
         row = int(np.abs(steps).argmax())
         if abs(steps[row]) > LARGE_MOVE:
-            when = "" if seen.date is None else f" on {seen.date[row + 1]}"
+            when = "" if date is None else f" on {date[-LOOKED_AT:][row + 1]}"
             found.append(f"a log return of {steps[row]:+.2f}{when}: an unadjusted split?")
-    if seen.date is None:
+    if date is None:
         found.append("no dates: calendar features, as_of and target_date are unknown")
         return found
-    days = seen.date.view(np.int64)
+    date = date[-LOOKED_AT:]
+    days = date.view(np.int64)
     gaps = days[1:] - days[:-1]
     if len(gaps) and gaps[(row := int(gaps.argmax()))] > LONG_GAP_DAYS:
-        found.append(f"no bar between {seen.date[row]} and {seen.date[row + 1]}")
-    if unusual := _unusual_day(calendar, seen.date[-1].item()):
+        found.append(f"no bar between {date[row]} and {date[row + 1]}")
+    if unusual := _unusual_day(calendar, date[-1].item()):
         found.append(unusual)
     return found

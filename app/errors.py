@@ -197,7 +197,7 @@ def install(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         return response(_at_path(request, from_exception(error)), request)
 
-    for kind in (ProblemError, BarcastError, ClientDisconnect, RequestValidationError, HTTPException, Exception):
+    for kind in (ProblemError, BarcastError, ClientDisconnect, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
 
 

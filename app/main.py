@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 from fastapi import FastAPI
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from app import errors, openapi
@@ -66,8 +67,12 @@ class Service(FastAPI):
         errors.install(self)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put the boundary around everything, the framework's own last resort included."""
-        inner = super().build_middleware_stack()
+        """Put the boundary around the routes.
+
+        Not around FastAPI's own layers: the boundary is the last resort itself, and what the others look after
+        (telemetry, dependencies that end with the request) is not used here.
+        """
+        inner = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
         paths = open_paths(operation.path for operation in self.operations if operation.open)
         return Boundary(inner, self.state.settings, self.state.metrics, paths)
 

@@ -14,7 +14,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from app import problems
 from app.errors import ProblemError
@@ -96,7 +96,7 @@ class Operation:
     def route(self) -> Route:
         """Return the route that serves it."""
         endpoint = _for_admin(self.endpoint) if self.admin else self.endpoint
-        return _Route(self.path, endpoint, methods=[self.method], name=self.endpoint.__name__)
+        return _Route(self, endpoint)
 
 
 def _for_admin(endpoint: Endpoint) -> Endpoint:
@@ -122,9 +122,23 @@ _NO_ADMIN: Final = ProblemError(
 
 
 class _Route(Route):
-    """A route that leaves itself in the scope, where the boundary finds the template to count by."""
+    """A route that leaves itself in the scope, where the boundary finds the template to count by.
+
+    Errors are answered by the application, once: Starlette's own routes catch them a second time.
+    """
+
+    def __init__(self, operation: Operation, endpoint: Endpoint) -> None:
+        super().__init__(operation.path, endpoint, methods=[operation.method], name=operation.endpoint.__name__)
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await endpoint(Request(scope, receive, send))
+            await response(scope, receive, send)
+
+        self.app = answer
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["path"] != self.path and not (self.param_convertors or scope.get("root_path")):
+            return Match.NONE, {}  # what most routes say of a request, without a regular expression
         match, found = super().matches(scope)
         if match is not Match.NONE:
             found["route"] = self

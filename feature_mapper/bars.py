@@ -14,6 +14,8 @@ MAX_FAULTS = 20
 
 PRICES = ("open", "high", "low", "close")
 
+_NO_DAY = np.datetime64("NaT", "D").view(np.int64)
+
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value; see `identical`
 class Bars:
@@ -136,10 +138,9 @@ def _volume_good(volume: FloatArray) -> bool:
 
 
 def _dates_good(date: DateArray) -> bool:
-    days = date.view(
-        np.int64
-    )  # compared twice as fast; a missing day is the least of them, so only the first can be one
-    return bool(np.logical_and.reduce(days[1:] > days[:-1]) and not np.isnat(date[0]))
+    days = date.view(np.int64)  # compared twice as fast
+    # A missing day is the least of them, so only the first can be one.
+    return bool(np.logical_and.reduce(days[1:] > days[:-1]) and days[0] != _NO_DAY)
 
 
 def _explain(bars: Bars, top: FloatArray, bottom: FloatArray) -> tuple[list[BarFault], int]:

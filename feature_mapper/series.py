@@ -36,8 +36,8 @@ class _base:  # noqa: N801  used as a decorator, like property
 class Series(Holder):
     """Base series of the last ``rows`` bars of a run and of the ``lookback - 1`` bars before them.
 
-    Each base series is aligned at its last value: a series of changes is one value shorter than the bars. Columns are
-    copied, because a slice of a table may be strided or unaligned, and sums over such memory may differ in bits. Series
+    Each base series is aligned at its last value: a series of changes is one value shorter than the bars. Columns that
+    are strided or unaligned, as a slice of a table may be, are copied: sums over such memory may differ in bits. Series
     of dates reach back one bar at most: converting dates is slow, and no calendar feature asks for more.
     """
 
@@ -48,7 +48,8 @@ class Series(Holder):
         self._first_date = max(0, len(bars) - rows - 1)
 
     def _column(self, values: FloatArray) -> FloatArray:
-        return np.array(values[self._start :], dtype=np.float64, order="C")
+        column = np.ascontiguousarray(values[self._start :], np.float64)
+        return column if column.flags.aligned else column.copy()
 
     def _dates(self) -> DateArray:
         dates = self._bars.date

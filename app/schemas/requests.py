@@ -32,7 +32,8 @@ Numbers = Annotated[list[float], _FILLED]
 
 def given(body: msgspec.Struct) -> frozenset[str]:
     """Return the names of the fields that a body holds."""
-    return frozenset(name for name in body.__struct_fields__ if getattr(body, name) is not UNSET)
+    values = msgspec.structs.astuple(body)
+    return frozenset([name for name, value in zip(body.__struct_fields__, values, strict=True) if value is not UNSET])
 
 
 AT_AS_OF: Final = "at-as-of"
