@@ -69,10 +69,12 @@ class Service(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the boundary around the routes.
 
-        Not around FastAPI's own layers: the boundary is the last resort itself, and what the others look after
-        (telemetry, dependencies that end with the request) is not used here.
+        Inside are the layers that were added, and none of FastAPI's own: the boundary is the last resort itself, and
+        what the others look after (telemetry, dependencies that end with the request) is not used here.
         """
-        inner = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+        inner: ASGIApp = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+        for layer, args, kwargs in reversed(self.user_middleware):
+            inner = layer(inner, *args, **kwargs)
         paths = open_paths(operation.path for operation in self.operations if operation.open)
         return Boundary(inner, self.state.settings, self.state.metrics, paths)
 

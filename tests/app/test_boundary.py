@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp
 
 from app.boundary import CONTENT_SECURITY_POLICY, open_paths
 from app.main import create_shell
@@ -303,6 +305,20 @@ def test_requests_are_counted_by_template_and_status() -> None:
     assert 'method="other",route="/livez",status="405"' in text
     assert 'barcast_request_duration_seconds_count{method="GET",route="/livez"} 2.0' in text
     assert "nowhere" not in text
+
+
+def test_a_layer_that_was_added_runs_inside_the_boundary() -> None:
+    """It sees each request, and what it refuses is headed and counted like any other answer."""
+
+    def closed(_inner: ASGIApp) -> ASGIApp:
+        return PlainTextResponse("closed for today", 503)
+
+    app = make_app()
+    app.add_middleware(closed)
+    answer = call(app, "GET", "/livez")
+    assert (answer.status_code, answer.text) == (503, "closed for today")
+    assert "x-request-id" in answer.headers
+    assert 'status="503"' in app.state.metrics.render().decode()
 
 
 def test_applications_count_apart() -> None:
