@@ -258,6 +258,8 @@ def _warnings(bars: Bars, calendar: Calendar) -> list[str]:
     found: list[str] = []
     if volume is None or (np.isnan(volume[-1]) and np.isnan(volume[-LOOKED_AT:]).all()):
         found.append("no volume: volume features are unknown")
+    if bars.high[-1] == bars.low[-1]:
+        found.append("the last bar has a single price, so no range: volatility rests on moves from close to close")
     if len(bars) > 1:
         logs = np.log(bars.close[-LOOKED_AT:])  # not the log of quotients, which may leave the floats
         steps = logs[1:] - logs[:-1]

@@ -52,7 +52,7 @@ def retrain(plan: Plan, engine: Engine, clock: Callable[[], dt.datetime] = now) 
         ingestion = run.ingested()
         run.validated(ingestion)
     except (BarcastError, OSError) as error:
-        forget(plan)
+        run.forget()
         summary = run.halted(steps.failure(error))
     else:
         summary = run.done(ingestion, run.trained(ingestion))
@@ -125,6 +125,14 @@ class _Run:
     def let_go(self) -> None:
         """Remove what was held: it is stored by now, or must not be. Its snapshots stay."""
         shutil.rmtree(self.held, ignore_errors=True)
+
+    def forget(self) -> None:
+        """Have the next run ask its source again; where the answers can't be removed, say so."""
+        try:
+            forget(self.plan)
+        except OSError as error:
+            said = f"what {self.plan.source} said today can't be removed, and may be taken for its answer again"
+            self.engine.say(f"{said}: {error}; {advice(error)}")
 
     def _judged(self, validation: Validation) -> None:
         self.validation = validation

@@ -304,12 +304,12 @@ class ArtifactStore:
 
         Raises
         ------
-        StoreBusy, StoreWriteFailed, LedgerInvalid
+        StoreBusy, StoreUnreadable, StoreWriteFailed, LedgerInvalid
             Nobody looks.
 
         """
         place = shelf(self.root, model)
-        if place.current() is not None:
+        if self.current(model) is not None:
             with writing.transaction(place, self._writer) as t:
                 writing.renew_current(t)
 

@@ -167,6 +167,15 @@ def test_what_is_unusual_is_said_and_answered(service: InProcess, changed: dict[
         assert said["warnings"] == []
 
 
+def test_a_bar_of_a_single_price_is_pointed_at(service: InProcess) -> None:
+    """Alone, it has nothing that volatility could be measured by; its answer is no measured one."""
+    told = ask(service, "/predict/volatility", {"open": 100, "high": 100, "low": 100, "close": 100})
+    assert any(one.startswith("the last bar has a single price") for one in told["warnings"])
+    assert ask(service, "/predict/volatility", {"open": 100, "high": 100.1, "low": 100, "close": 100})["warnings"] == [
+        one for one in told["warnings"] if not one.startswith("the last bar")
+    ]
+
+
 def test_a_split_and_a_gap_are_pointed_at(service: InProcess) -> None:
     """A halved price and a missing month are named with their days; the sign of the move is its own."""
     assert WINDOW.date is not None

@@ -12,6 +12,7 @@ import pytest
 from data.bar_store import sample_store
 from data.integrity import tree_digest
 from data.sources.yahoo import asking
+from data.sources.yahoo.keeping import SUFFIX
 from flows.ingestion import Ingestion, ingest
 from flows.pipeline import retrain
 from flows.plan import Plan, plan
@@ -142,6 +143,19 @@ def test_an_answer_that_is_none_fails_its_symbol_and_halts_the_run(
     store = sample_store(asked.data / "processed")
     assert "AAA" not in {info.symbol for info in store.symbols()}
     assert store.snapshots.latest("AAA", "yahoo") is not None
+
+
+def test_answers_that_can_not_be_forgotten_are_told_of(asked: Plan, standin: Standin) -> None:
+    """The run is halted for its own reason all the same, and every other answer is forgotten."""
+    stuck = asked.data / "cache" / "yahoo" / f"STUCK{SUFFIX}"
+    stuck.mkdir(parents=True)
+    standin.faults["BBB"] = Fault(change=lambda chart: chart["chart"]["result"][0]["meta"].update(symbol="ZZZ"))
+    heard = Heard()
+    summary = retrain(asked, heard, clock=lambda: standin.now)
+    assert summary.halted is not None
+    assert "ZZZ" in summary.halted
+    assert any("can't be removed" in line and str(stuck) in line for line in heard.lines)
+    assert list(stuck.parent.glob(f"*{SUFFIX}")) == [stuck]
 
 
 def test_a_split_during_a_run_that_halts_is_no_surprise_to_the_next(

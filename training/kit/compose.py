@@ -258,7 +258,7 @@ def _options_of(task: str) -> type | None:
 
             return RegimeOptions
         case "forecast":
-            from training.kit.paths import Options as PathOptions
+            from training.kit.origins import Options as PathOptions
 
             return PathOptions
         case _:

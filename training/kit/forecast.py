@@ -1,6 +1,6 @@
 """Training of price forecasts: Prophet a symbol, anchored and conformalised, judged at rolling origins.
 
-Options of a spec: see `training.kit.paths.Options`.
+Options of a spec: see `training.kit.origins.Options`.
 """
 
 import math
@@ -22,12 +22,11 @@ from training.kit import plots
 from training.kit.checks import verdict
 from training.kit.evaluation import by_symbol, by_year
 from training.kit.losses import Losses, TierLosses
+from training.kit.origins import HORIZONS, Options
 from training.kit.outcome import Outcome
 from training.kit.panel import dated
 from training.kit.paths import (
-    HORIZONS,
     PLAIN_LEVEL,
-    Options,
     Origins,
     average,
     evaluate,

@@ -10,7 +10,7 @@ from feature_mapper.bars import Bars
 from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
 from feature_mapper.typing import DateArray, FloatArray, IntArray
-from models.scale import FLOOR, HarScale, log_levels
+from models.scale import FLOOR, HarScale, log_levels, measurable
 from training.kit.questions.base import Question, Rows
 from training.kit.spec import SpecError
 from training.kit.targets import NEXT_VARIANCE
@@ -50,6 +50,8 @@ class Panel:
 def build(series: Mapping[str, Bars], question: Question, features: tuple[Feature, ...], tier: int) -> Panel:
     """Pool the rows that have ``tier`` bars of history, a label and the context of the baselines.
 
+    Where the task measures in the symbol's own level of volatility, rows without one are left out, see `measurable`.
+
     Raises
     ------
     SpecError
@@ -80,11 +82,13 @@ def _part(bars: Bars, question: Question, features: tuple[Feature, ...], tier: i
     for values in context.values():
         known &= ~np.isnan(values)
     known[: tier - 1] = False
-    at = np.flatnonzero(known)
     widths = har_widths(tier)
     logs = np.full((n, len(widths)), np.nan)
     if n >= tier:
         logs[tier - 1 :] = np.stack(log_levels(bars, widths, n - tier + 1), axis=1)
+    if question.task.scaled:
+        known &= measurable(logs)
+    at = np.flatnonzero(known)
     rows = Rows(
         y=y[at],
         date=date[at],
@@ -112,7 +116,7 @@ def fit_scale(widths: tuple[int, ...], logs: FloatArray, next_variance: FloatArr
 
     With ``x`` the logs relative to the longest width's and ``r`` the variance relative to it, the mean of
     ``r exp(-b x) + b x`` is convex in ``b``, so Newton's method with halved steps finds its minimum. There the mean of
-    outcome / forecast is 1: the yardstick is unbiased.
+    outcome / forecast is 1: the yardstick is unbiased. Rows without a level are left out, see `measurable`.
 
     Parameters
     ----------
@@ -123,7 +127,17 @@ def fit_scale(widths: tuple[int, ...], logs: FloatArray, next_variance: FloatArr
     next_variance : FloatArray of shape (n,)
         Session variance that followed.
 
+    Raises
+    ------
+    SpecError
+        No row has a level.
+
     """
+    sound = measurable(logs)
+    if not sound.any():
+        message = f"expected bars that move to measure {len(logs)} sessions by, found none; correct them"
+        raise SpecError(message)
+    logs, next_variance = logs[sound], next_variance[sound]
     longest = logs[:, -1]
     x = np.column_stack([np.ones(len(logs)), logs[:, :-1] - longest[:, None]])
     ratio = np.maximum(next_variance, FLOOR) / np.exp(longest)

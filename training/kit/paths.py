@@ -1,11 +1,9 @@
 """Rolling origins of a price forecast: fit at an origin, forecast from every day until the next, keep the errors."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from feature_mapper.bars import Bars
@@ -13,49 +11,15 @@ from feature_mapper.typing import BoolArray, DateArray, FloatArray, IntArray
 from models.families import prophet
 from models.forecast import VOLUME, to_regressor
 from models.scale import HarScale, log_levels
+from training.kit.origins import HORIZONS, Options, plan, through
 from training.kit.panel import dated, fit_scale, har_widths
 from training.kit.progress import Progress
 from training.kit.scores import conformal_quantile
-from training.kit.spec import ModelSpec, SpecError
+from training.kit.spec import ModelSpec
 from training.kit.targets import NEXT_VARIANCE
-
-HORIZONS: Final = (1, 2, 3, 5, 10, 20)
-"""Sessions ahead that errors are measured at."""
 
 PLAIN_LEVEL: Final = 0.8
 """Level of the bands that are compared before and after."""
-
-
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of a price forecast.
-
-    Attributes
-    ----------
-    priors : tuple of float
-        Changepoint priors to choose from: at each origin the one whose forecasts from earlier origins were best.
-    history : int
-        Sessions that a path is fitted on.
-    step : int
-        Sessions between origins.
-    teaching : int
-        First origins that choose priors and widths and are not scored.
-    least : int
-        Sessions that a symbol must have before an origin to be forecast from it.
-    volume : bool
-        Use log volume as a regressor.
-    yearly_order, weekly_order : int
-        Harmonics of the seasonalities, 0 for none.
-
-    """
-
-    priors: tuple[float, ...] = (0.001, 0.01, 0.05)
-    history: int = 750
-    step: int = 126
-    teaching: int = 4
-    least: int = 250
-    volume: bool = True
-    yearly_order: int = 0
-    weekly_order: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -151,41 +115,24 @@ def _units(errors: Errors, tier: int) -> FloatArray:
 
 
 def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, progress: Progress) -> Origins:
-    """Fit at every origin and forecast every day until the next.
-
-    Raises
-    ------
-    SpecError
-        There is one symbol only, or histories are too short for the teaching origins and one more.
-
-    """
-    if len(series) == 1:
-        raise SpecError(
-            "expected two symbols or more, as strangers are judged by the others' path, found one; add data"
-        )
-    days = np.unique(np.concatenate([dated(bars) for bars in series.values()]))
-    starts = days[options.history : -max(HORIZONS) : options.step]
-    if len(starts) <= options.teaching:
-        wanted = options.history + (options.teaching + 1) * options.step + max(HORIZONS)
-        raise SpecError(f"expected at least {wanted} sessions of history, found {len(days)}; add data")
-    progress.total = len(starts) + 2
+    """Fit at every origin and forecast every day until the next. Raises as `plan`."""
+    symbols = tuple(series)
+    origins = plan(series, options)
+    progress.total = len(origins) + 2
     parts: list[Errors] = []
     plains: list[Plain] = []
     choices: dict[str, float] = {}
-    for origin, (start, stop) in enumerate(itertools.pairwise([*starts, days[-1]])):
+    for origin, (start, stretches) in enumerate(origins):
         chosen = _best_prior([part.take(part.ends < start) for part in parts], options)
         choices[str(start)] = chosen
         scales = {tier: _scale(series, tier, start) for tier in spec.tiers}
-        for number, (symbol, bars) in enumerate(series.items()):
-            known = int(np.searchsorted(dated(bars), start, side="right"))
-            first = int(np.searchsorted(dated(bars), start))
-            last = min(int(np.searchsorted(dated(bars), stop)), len(bars) - max(HORIZONS))
-            others = average({name: other for name, other in series.items() if name != symbol}, start)
-            if min(known, len(others)) < options.least or last <= first:
-                continue
+        for number, first, last in stretches:
+            symbol = symbols[number]
+            bars = series[symbol]
             ahead = _Ahead(bars, first, last)
-            past = bars[:known].tail(options.history)
+            past = bars[: through(bars, start)].tail(options.history)
             fits = {prior: fit_path(past, prior, spec, options) for prior in options.priors}
+            others = average({name: other for name, other in series.items() if name != symbol}, start)
             stranger = fit_path(others.tail(options.history), chosen, spec, options)
             by_prior = np.stack([ahead.errors(path) for path in fits.values()], axis=1)
             parts.append(
@@ -207,9 +154,6 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
                     ahead.plain(fits[max(options.priors)], spec.seed)
                 )  # nearest to Prophet's own default, 0.05
         progress.step(f"origin {start}, prior {chosen}")
-    first_scored = min((part.date[0] for part in parts if part.origin[0] >= options.teaching), default=None)
-    if first_scored is None or not any((part.ends < first_scored).any() for part in parts):
-        raise SpecError(f"expected symbols with {options.least} sessions before most origins, found too few; add data")
     errors = Errors.joined(parts)
     return Origins(
         errors=errors,
@@ -218,7 +162,7 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
         tiers=spec.tiers,
         choices=choices,
         chosen=_best_prior([errors], options),
-        first_days=tuple(starts),
+        first_days=tuple(start for start, _ in origins),
     )
 
 
@@ -315,7 +259,7 @@ def _scale(series: Mapping[str, Bars], tier: int, until: np.datetime64) -> HarSc
     widths = har_widths(tier)
     level_parts, variance_parts = list[FloatArray](), list[FloatArray]()
     for bars in series.values():
-        known = bars[: int(np.searchsorted(dated(bars), until, side="right"))]
+        known = bars[: through(bars, until)]
         rows = len(known) - tier
         if rows > 0:
             level_parts.append(np.stack(log_levels(known[:-1], widths, rows), axis=1))

@@ -84,9 +84,22 @@ class Answers:
         _write(self._path(symbol), msgspec.json.encode(kept) + b"\n" + series.dump())
 
     def forget(self) -> None:
-        """Have every question asked again: what was answered turned out not to be fit for use."""
+        """Have every question asked again: what was answered turned out not to be fit for use.
+
+        Raises
+        ------
+        OSError
+            An answer can't be removed; all others are.
+
+        """
+        refused: list[OSError] = []
         for path in self._folder.glob(f"*{SUFFIX}"):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
 
     def _path(self, symbol: str) -> Path:
         return self._folder / f"{file_stem(symbol)}{SUFFIX}"

@@ -341,6 +341,8 @@ def test_unreadable_store_is_not_the_versions_fault(tmp_path: Path) -> None:
     (tmp_path / MODEL).symlink_to(tmp_path / MODEL)  # a loop
     with pytest.raises(StoreUnreadable, match="expected to read"):
         store.read(MODEL)
+    with pytest.raises(StoreUnreadable, match="expected to read"):
+        store.renew(MODEL)
 
 
 def test_link_in_the_place_of_the_models_folder_is_not_the_versions_fault(tmp_path: Path) -> None:

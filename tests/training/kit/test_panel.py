@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from feature_mapper.bars import Bars
 from feature_mapper.catalogue import within
 from feature_mapper.mapper import compute
 from feature_mapper.typing import FloatArray
 from models.scale import FLOOR
-from tests.training.kit.support import market, markets
+from tests.training.kit.support import MONDAY, market, markets
 from training.kit.panel import build, fit_scale, har_widths
 from training.kit.questions.registry import QUESTIONS
 from training.kit.scores import qlike
@@ -83,6 +84,42 @@ def test_symbols_without_dates_and_short_ones_are_refused() -> None:
         build({"AAA": replace(bars, date=None)}, QUESTIONS["return"], (), 1)
     with pytest.raises(SpecError, match="at most 40 bars; add data"):
         build({"AAA": bars[:40]}, QUESTIONS["return"], (), 64)
+
+
+def flattened(n: int, flat: int) -> Bars:
+    """Return a market whose first bars are closes alone, as old series of indices are."""
+    bars = market(n, 3)
+    prices = [column.copy() for column in (bars.open, bars.high, bars.low)]
+    for column in prices:
+        column[:flat] = bars.close[:flat]
+    return Bars.validated(open=prices[0], high=prices[1], low=prices[2], close=bars.close, date=bars.date)
+
+
+@pytest.mark.parametrize("task", QUESTIONS)
+def test_rows_without_a_level_teach_nothing_that_is_measured_in_it(task: str) -> None:
+    """A bar of a single price is no row of the tier of one bar, unless the task does without the yardstick."""
+    question = QUESTIONS[task]
+    panel = build({"A": flattened(1300, 700)}, question, within(1), 1)
+    flat = panel.logs[:, -1] <= np.log(FLOOR)
+    assert flat.any() == (not question.task.scaled)
+    assert np.abs(panel.volatility(panel.scale(np.arange(len(panel.rows))))[~flat]).min() > 1e-4
+
+
+def test_closes_alone_can_be_measured_by_their_moves() -> None:
+    """Over a month they have a level, and are rows of the longer tiers."""
+    panel = build({"A": flattened(900, 300)}, QUESTIONS["volatility"], (), 22)
+    assert panel.rows.date.min() < np.busday_offset(MONDAY, 300)
+
+
+def test_a_yardstick_is_not_fitted_on_rows_without_a_level() -> None:
+    """Three of a thousand would take it ten thousandfold from the others; nothing but such rows is refused."""
+    logs = levels(1000, 1)
+    variance = outcomes(logs, 2)
+    honest = fit_scale(WIDTHS, logs, variance)
+    flat = np.full((3, 3), np.log(FLOOR))
+    assert fit_scale(WIDTHS, np.concatenate([logs, flat]), np.concatenate([variance, np.full(3, 1e-2)])) == honest
+    with pytest.raises(SpecError, match="bars that move"):
+        fit_scale(WIDTHS, flat, np.full(3, 1e-2))
 
 
 def test_fit_finds_planted_weights() -> None:

@@ -13,7 +13,8 @@ from feature_mapper.typing import FloatArray
 from tests.training.kit.support import after, markets, rewritten
 from training.kit import paths
 from training.kit.forecast import _checks, comparison
-from training.kit.paths import HORIZONS, Errors, Options, Origins, average, evaluate, widths
+from training.kit.origins import HORIZONS, Options, plan
+from training.kit.paths import Errors, Origins, average, evaluate, widths
 from training.kit.progress import Progress
 from training.kit.scores import conformal_quantile
 from training.kit.spec import ModelSpec, SpecError
@@ -161,13 +162,45 @@ def test_late_listing_joins_when_it_has_history() -> None:
     assert len(joined)
 
 
+def test_a_series_that_is_alone_for_years_is_no_origin() -> None:
+    """Teaching begins where two symbols have the least history, and each stretch is what the walk forecasts."""
+    young = {"OLD": SERIES["S0"], "NEW": SERIES["S1"][200:]}
+    new, old = young["NEW"].date, young["OLD"].date
+    assert new is not None
+    assert old is not None
+    options = msgspec.structs.replace(OPTIONS, step=60)
+    origins = plan(young, options)
+    first = origins[0][0]
+    assert np.searchsorted(new, first, side="right") >= options.least
+    all_starts = old[options.history : -max(HORIZONS) : options.step]
+    assert [start for start, _ in origins] == [start for start in all_starts if start >= first]
+    assert np.searchsorted(new, all_starts[all_starts < first][-1], side="right") < options.least
+    walked = origins_of(young, msgspec.structs.replace(options, priors=(0.05,))).errors
+    for origin, (start, stretches) in enumerate(origins):
+        assert [number for number, _, _ in stretches] == [0, 1]
+        for number, begin, end in stretches:
+            days = (old, new)[number][begin:end]
+            mine = walked.take((walked.origin == origin) & (walked.symbol == number))
+            assert np.array_equal(mine.date, days)
+            assert days[0] >= start
+
+
+def test_what_cannot_be_scored_is_known_before_the_first_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walk takes hours on many series; too few of them with a history must not be found at its end."""
+    fits: list[object] = []
+    monkeypatch.setattr(paths, "fit_path", lambda *args: fits.append(args))
+    with pytest.raises(SpecError, match=r"symbols with 650 of them before 3 origins or more, found 700 .* and 0 such"):
+        origins_of(SERIES, msgspec.structs.replace(OPTIONS, least=650))
+    assert not fits
+
+
 @pytest.mark.parametrize(
     ("series", "said"),
     [
         ({"S0": SERIES["S0"]}, "two symbols or more"),
         (
             {symbol: bars[:500] for symbol, bars in SERIES.items()},
-            "expected at least 610 sessions of history, found 500",
+            "expected at least 610 sessions of history, .* found 500 sessions and 2 such origins",
         ),
         ({symbol: replace(bars, date=None) for symbol, bars in SERIES.items()}, "give each bar its date"),
     ],
@@ -176,9 +209,3 @@ def test_what_cannot_be_judged_is_refused(series: dict[str, Bars], said: str) ->
     """With what to do."""
     with pytest.raises(SpecError, match=said):
         origins_of(series)
-
-
-def test_symbols_without_history_at_the_origins_are_refused() -> None:
-    """Rather than widths of nothing."""
-    with pytest.raises(SpecError, match="add data"):
-        origins_of(SERIES, msgspec.structs.replace(OPTIONS, least=650))
