@@ -87,7 +87,7 @@ class _Exchange:
     async def refuse(self, error: ProblemError, *, final: bool = True) -> None:
         """Answer with a problem; ``final=False`` leaves the answer open, though nothing is missing from it."""
         body = errors.encoded(error, self.request_id.decode())
-        self.refusal, self.unread = None, False
+        self.refusal = None
         headers = [
             (b"content-type", errors.PROBLEM_MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
@@ -196,6 +196,7 @@ class Boundary:
     ) -> None:
         """Refuse, and read on for a moment if a body is on its way: closing at once would reset the connection."""
         body_coming = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+        exchange.unread = False  # what is left of it is read here
         await exchange.refuse(refusal, final=not body_coming)
         if body_coming:
             await self._drain(receive)

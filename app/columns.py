@@ -124,13 +124,13 @@ def _validated(
 
 
 def float_array(values: Sequence[float]) -> FloatArray:
-    """Return the values as float64, read-only. Packing costs less than half of what numpy's own conversions cost."""
+    """Return the values as float64, read-only. Packing takes about half the time of `numpy.fromiter`."""
     return np.frombuffer(struct.pack(f"{len(values)}d", *values))
 
 
 def to_date(day: np.datetime64) -> dt.date:
     """Return a numpy day as a date."""
-    date: dt.date = day.item()  # type: ignore[assignment]  # an int only beyond the year 9999, which no bar has
+    date: dt.date = day.item()  # type: ignore[assignment]  # anything else only for days that no bar has
     return date
 
 

@@ -40,6 +40,9 @@ LARGE_MOVE: Final = 0.5
 LONG_GAP_DAYS: Final = 10
 """Calendar days between two bars that are worth a warning; the longest closure of XNYS since 1962 was of 7 days."""
 
+FEW: Final = 22
+"""With fewer bars than a month and one, volatility is measured by the last bar alone."""
+
 LOOKED_AT: Final = 253
 """Bars, from the last back, that warnings are about: what models look at."""
 
@@ -258,8 +261,8 @@ def _warnings(bars: Bars, calendar: Calendar) -> list[str]:
     found: list[str] = []
     if volume is None or (np.isnan(volume[-1]) and np.isnan(volume[-LOOKED_AT:]).all()):
         found.append("no volume: volume features are unknown")
-    if bars.high[-1] == bars.low[-1]:
-        found.append("the last bar has a single price, so no range: volatility rests on moves from close to close")
+    if len(bars) < FEW and bars.high[-1] == bars.low[-1]:
+        found.append("the last bar has a single price: of so few bars, there is no range to measure volatility by")
     if len(bars) > 1:
         logs = np.log(bars.close[-LOOKED_AT:])  # not the log of quotients, which may leave the floats
         steps = logs[1:] - logs[:-1]

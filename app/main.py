@@ -29,7 +29,7 @@ ROUTERS: Final = (health.OPERATIONS, pages.OPERATIONS, pages.ASSET_OPERATIONS)
 
 
 class Service(FastAPI):
-    """A FastAPI application whose routes are `Operation` declarations, inside a `Boundary`.
+    """A FastAPI application whose routes are `Operation` declarations, inside a `Boundary`. It serves no other routes.
 
     Endpoints share ``state.settings``, ``state.metrics`` and ``state.queries``; ``state.serving`` is what serves, from
     start to stop.

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from feature_mapper.bars import Bars
-from feature_mapper.typing import BoolArray, FloatArray
+from feature_mapper.typing import FloatArray
 from feature_mapper.volatility import garman_klass_variance, session_variance
 from feature_mapper.windows import windows
 from models.typing import Json, JsonObject
@@ -51,16 +51,6 @@ class HarScale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             total = total + weight * log_level
         result: FloatArray = np.exp(0.5 * total)
         return result
-
-
-def measurable(logs: FloatArray) -> BoolArray:
-    """Tell which rows of `log_levels`, shape (n, widths), have a level to measure by: not NaN, and above the floor.
-
-    The level is that of the longest width. Bars of a single price, as old series of indices consist of, have no range.
-    A ratio to the floor is up to 1e8, so that a few such rows are all that a mean of ratios would be made of.
-    """
-    above: BoolArray = logs[:, -1] > np.log(FLOOR)
-    return above
 
 
 def log_levels(bars: Bars, widths: tuple[int, ...], rows: int) -> list[FloatArray]:

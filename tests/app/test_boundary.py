@@ -235,14 +235,22 @@ def test_a_body_of_unknown_length_is_stopped_at_the_bound() -> None:
     assert sum(message["type"] == "http.response.start" for message in sent) == 1
 
 
-@pytest.mark.parametrize(("path", "closes"), [("/probe/predict", False), ("/probe/ignore", True), ("/nowhere", True)])
-def test_an_upload_that_nobody_reads_is_cut_off(path: str, closes: bool) -> None:  # noqa: FBT001  a column of the table
+@pytest.mark.parametrize(
+    ("method", "path", "closes"),
+    [
+        ("POST", "/probe/predict", False),
+        ("POST", "/probe/ignore", True),
+        ("POST", "/nowhere", True),
+        ("GET", "/probe/fail", True),
+    ],
+)
+def test_an_upload_that_nobody_reads_is_cut_off(method: str, path: str, closes: bool) -> None:  # noqa: FBT001  a column of the table
     """An answer that comes before a body of unknown length is over closes the connection; it might never end."""
     pieces = [
         {"type": "http.request", "body": BAR[:9], "more_body": True},
         {"type": "http.request", "body": BAR[9:], "more_body": False},
     ]
-    sent, _ = exchange(APP, pieces, path=path, headers={"transfer-encoding": "chunked"})
+    sent, _ = exchange(APP, pieces, method=method, path=path, headers={"transfer-encoding": "chunked"})
     assert ((b"connection", b"close") in sent[0]["headers"]) is closes
 
 

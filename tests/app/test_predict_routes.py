@@ -168,7 +168,11 @@ def test_what_is_unusual_is_said_and_answered(service: InProcess, changed: dict[
 
 
 def test_a_bar_of_a_single_price_is_pointed_at(service: InProcess) -> None:
-    """Alone, it has nothing that volatility could be measured by; its answer is no measured one."""
+    """Alone, it has nothing to measure volatility by; behind a month of others, their moves are measured."""
+    closes = replace(WINDOW, open=WINDOW.close, high=WINDOW.close, low=WINDOW.close)
+    assert ask(service, "/predict/volatility", {"bars": as_columns(closes)})["warnings"] == []
+    (one,) = ask(service, "/predict/volatility", {"bars": as_columns(closes.tail(21))})["warnings"]
+    assert one.startswith("the last bar has a single price")
     told = ask(service, "/predict/volatility", {"open": 100, "high": 100, "low": 100, "close": 100})
     assert any(one.startswith("the last bar has a single price") for one in told["warnings"])
     assert ask(service, "/predict/volatility", {"open": 100, "high": 100.1, "low": 100, "close": 100})["warnings"] == [

@@ -147,7 +147,7 @@ def test_an_answer_that_is_none_fails_its_symbol_and_halts_the_run(
 
 def test_answers_that_can_not_be_forgotten_are_told_of(asked: Plan, standin: Standin) -> None:
     """The run is halted for its own reason all the same, and every other answer is forgotten."""
-    stuck = asked.data / "cache" / "yahoo" / f"STUCK{SUFFIX}"
+    stuck = asked.data / "cache" / "yahoo" / f"A{SUFFIX}"  # the first of them
     stuck.mkdir(parents=True)
     standin.faults["BBB"] = Fault(change=lambda chart: chart["chart"]["result"][0]["meta"].update(symbol="ZZZ"))
     heard = Heard()

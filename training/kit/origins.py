@@ -90,19 +90,23 @@ def _require_scored(
     origins: Sequence[tuple[np.datetime64, list[Stretch]]], series: Mapping[str, Bars], options: Options, days: int
 ) -> None:
     """Raise unless an origin is left to score, and some forecast from the teaching origins has ended by then."""
-    if len(origins) > options.teaching:
-        bars, scored = list(series.values()), origins[options.teaching][0]
-        if any(
-            dated(bars[number])[first + max(HORIZONS)] < scored
-            for _, stretches in origins[: options.teaching]
-            for number, first, _ in stretches
-        ):
-            return
-    wanted = options.history + (options.teaching + 1) * options.step + max(HORIZONS)
-    raise SpecError(
-        f"expected at least {wanted} sessions of history, and symbols with {options.least} of them before "
-        f"{options.teaching + 1} origins or more, found {days} sessions and {len(origins)} such origins; add data"
+    if len(origins) <= options.teaching:
+        wanted = options.history + (options.teaching + 1) * options.step + max(HORIZONS)
+        raise SpecError(
+            f"expected at least {wanted} sessions of history, and symbols with {options.least} of them before "
+            f"{options.teaching + 1} origins or more, found {days} sessions and {len(origins)} such origins; add data"
+        )
+    bars, scored = list(series.values()), origins[options.teaching][0]
+    teaching = (
+        dated(bars[number])[first + max(HORIZONS)]
+        for _, stretches in origins[: options.teaching]
+        for number, first, _ in stretches
     )
+    if not any(end < scored for end in teaching):
+        raise SpecError(
+            f"expected a forecast from the {options.teaching} teaching origins to end, {max(HORIZONS)} sessions ahead, "
+            f"before the first one that is scored, {scored}, found none; raise teaching or step"
+        )
 
 
 def _before(bars: Bars, day: np.datetime64) -> int:

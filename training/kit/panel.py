@@ -10,7 +10,7 @@ from feature_mapper.bars import Bars
 from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
 from feature_mapper.typing import DateArray, FloatArray, IntArray
-from models.scale import FLOOR, HarScale, log_levels, measurable
+from models.scale import FLOOR, HarScale, log_levels
 from training.kit.questions.base import Question, Rows
 from training.kit.spec import SpecError
 from training.kit.targets import NEXT_VARIANCE
@@ -50,7 +50,7 @@ class Panel:
 def build(series: Mapping[str, Bars], question: Question, features: tuple[Feature, ...], tier: int) -> Panel:
     """Pool the rows that have ``tier`` bars of history, a label and the context of the baselines.
 
-    Where the task measures in the symbol's own level of volatility, rows without one are left out, see `measurable`.
+    Where the task measures in the symbol's own level of volatility, rows without one are left out, see `levelled`.
 
     Raises
     ------
@@ -72,7 +72,10 @@ def build(series: Mapping[str, Bars], question: Question, features: tuple[Featur
         context={name: np.concatenate([part.rows.context[name] for part in parts]) for name in parts[0].rows.context},
     )
     logs = np.concatenate([part.logs for part in parts])
-    return Panel(tier, features, x, rows, logs, np.concatenate([part.next_variance for part in parts]))
+    next_variance = np.concatenate([part.next_variance for part in parts])
+    if question.task.scaled and len(at := levelled(logs)) < len(logs):
+        x, rows, logs, next_variance = x[at], rows.take(at), logs[at], next_variance[at]
+    return Panel(tier, features, x, rows, logs, next_variance)
 
 
 def _part(bars: Bars, question: Question, features: tuple[Feature, ...], tier: int, number: int) -> Panel:
@@ -82,13 +85,11 @@ def _part(bars: Bars, question: Question, features: tuple[Feature, ...], tier: i
     for values in context.values():
         known &= ~np.isnan(values)
     known[: tier - 1] = False
+    at = np.flatnonzero(known)
     widths = har_widths(tier)
     logs = np.full((n, len(widths)), np.nan)
     if n >= tier:
         logs[tier - 1 :] = np.stack(log_levels(bars, widths, n - tier + 1), axis=1)
-    if question.task.scaled:
-        known &= measurable(logs)
-    at = np.flatnonzero(known)
     rows = Rows(
         y=y[at],
         date=date[at],
@@ -111,12 +112,23 @@ def dated(bars: Bars) -> DateArray:
     return bars.date
 
 
+def levelled(logs: FloatArray) -> IntArray:
+    """Return the positions of the rows that have a level to measure by: one above the floor, over the longest width.
+
+    Bars of a single price, as old series of indices consist of, have no range. A ratio to the floor is up to 1e8, so
+    that a few such rows among others are all that a mean of ratios would be made of. Where no row has a level, as where
+    closes are all there is, the floor is the level of all of them, and harms none.
+    """
+    at = np.flatnonzero(logs[:, -1] > np.log(FLOOR))
+    return at if len(at) else np.arange(len(logs))
+
+
 def fit_scale(widths: tuple[int, ...], logs: FloatArray, next_variance: FloatArray) -> HarScale:
     """Fit `HarScale` by least QLIKE, the loss that it is judged by; the weights add up to 1.
 
     With ``x`` the logs relative to the longest width's and ``r`` the variance relative to it, the mean of
     ``r exp(-b x) + b x`` is convex in ``b``, so Newton's method with halved steps finds its minimum. There the mean of
-    outcome / forecast is 1: the yardstick is unbiased. Rows without a level are left out, see `measurable`.
+    outcome / forecast is 1: the yardstick is unbiased. Rows without a level are left out, see `levelled`.
 
     Parameters
     ----------
@@ -127,17 +139,9 @@ def fit_scale(widths: tuple[int, ...], logs: FloatArray, next_variance: FloatArr
     next_variance : FloatArray of shape (n,)
         Session variance that followed.
 
-    Raises
-    ------
-    SpecError
-        No row has a level.
-
     """
-    sound = measurable(logs)
-    if not sound.any():
-        message = f"expected bars that move to measure {len(logs)} sessions by, found none; correct them"
-        raise SpecError(message)
-    logs, next_variance = logs[sound], next_variance[sound]
+    at = levelled(logs)
+    logs, next_variance = logs[at], next_variance[at]
     longest = logs[:, -1]
     x = np.column_stack([np.ones(len(logs)), logs[:, :-1] - longest[:, None]])
     ratio = np.maximum(next_variance, FLOOR) / np.exp(longest)

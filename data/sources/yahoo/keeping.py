@@ -93,11 +93,16 @@ class Answers:
 
         """
         refused: list[OSError] = []
-        for path in self._folder.glob(f"*{SUFFIX}"):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                refused.append(error)
+        try:
+            paths = sorted(self._folder.iterdir())  # glob would pass over a folder that can't be read
+        except FileNotFoundError:
+            return
+        for path in paths:
+            if path.suffix == SUFFIX:
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    refused.append(error)
         if refused:
             raise refused[0]
 

@@ -112,14 +112,19 @@ def test_closes_alone_can_be_measured_by_their_moves() -> None:
 
 
 def test_a_yardstick_is_not_fitted_on_rows_without_a_level() -> None:
-    """Three of a thousand would take it ten thousandfold from the others; nothing but such rows is refused."""
+    """Three of a thousand would take it ten thousandfold from the others."""
     logs = levels(1000, 1)
     variance = outcomes(logs, 2)
     honest = fit_scale(WIDTHS, logs, variance)
     flat = np.full((3, 3), np.log(FLOOR))
     assert fit_scale(WIDTHS, np.concatenate([logs, flat]), np.concatenate([variance, np.full(3, 1e-2)])) == honest
-    with pytest.raises(SpecError, match="bars that move"):
-        fit_scale(WIDTHS, flat, np.full(3, 1e-2))
+
+
+def test_closes_alone_are_measured_by_their_mean_where_nothing_else_is_known() -> None:
+    """The floor is the level of every row then: the forecast of one bar is the mean variance, and all are kept."""
+    panel = build({"A": flattened(900, 900)}, QUESTIONS["volatility"], (), 1)
+    scale = panel.scale(np.arange(len(panel.rows)))
+    assert np.square(panel.volatility(scale)) == pytest.approx(np.maximum(panel.next_variance, FLOOR).mean())
 
 
 def test_fit_finds_planted_weights() -> None:

@@ -194,6 +194,14 @@ def test_what_cannot_be_scored_is_known_before_the_first_fit(monkeypatch: pytest
     assert not fits
 
 
+@pytest.mark.parametrize("changed", [{"step": 5}, {"teaching": 0}])
+def test_teaching_must_have_ended_before_anything_is_scored(changed: dict[str, int]) -> None:
+    """Or no width would be known at the first origin; the history is long enough, and that is not what is asked for."""
+    with pytest.raises(SpecError, match=r"teaching origins to end, 20 sessions ahead, .*; raise teaching or step"):
+        plan(SERIES, msgspec.structs.replace(OPTIONS, **changed))
+    assert plan(SERIES, msgspec.structs.replace(OPTIONS, step=5, teaching=5))
+
+
 @pytest.mark.parametrize(
     ("series", "said"),
     [
