@@ -5,6 +5,7 @@ import datetime as dt
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, cast
@@ -188,10 +189,16 @@ def _promote(options: argparse.Namespace) -> int:
 
 
 def _rollback(options: argparse.Namespace) -> int:
+    from msgspec import UNSET
+
+    from models.served import load_model, prove
     from models.store import ArtifactStore
 
-    entry = ArtifactStore(_places()[0], by="command line").rollback(options.model, why=options.why)
-    print(f"{options.model} {entry.version} serves again")
+    store, model = ArtifactStore(_places()[0], by="command line"), options.model
+    believed = UNSET if options.instead_of is None else options.instead_of
+    proven = partial(store.load, model, build=load_model, prove=prove)
+    entry = store.rollback(model, why=options.why, instead_of=believed, proven=proven)
+    print(f"{model} {entry.version} serves again")
     return 0
 
 
@@ -410,6 +417,9 @@ def _add_lifecycle(commands: "argparse._SubParsersAction[argparse.ArgumentParser
 
     rollback = commands.add_parser("rollback", help="let the version serve that served before")
     rollback.add_argument("model", metavar="MODEL")
+    rollback.add_argument(
+        "--instead-of", metavar="VERSION", help="what serves now; if another one does, nothing changes"
+    )
     rollback.set_defaults(run=_rollback)
     for action in (promote, rollback):
         action.add_argument("--why", default="by hand", help="for the ledger (default: %(default)s)")

@@ -1,12 +1,13 @@
 """Promote, roll back, reload: what changes which version answers. Knows no HTTP."""
 
 import logging
+from functools import partial
 
 from msgspec import UnsetType
 
 from app import problems
 from app.errors import ProblemError
-from app.schemas.requests import PromoteRequest
+from app.schemas.requests import PromoteRequest, RollbackRequest
 from app.schemas.status import Promotion
 from app.serving import Serving, build_served
 from models.errors import (
@@ -62,11 +63,13 @@ class Lifecycle:
             raise _refused(model, error) from error
         return self._reloaded(model, before, why)
 
-    def rollback(self, model: str, why: str | None) -> Promotion:
-        """Let the version serve that served before; raises as `promote`."""
+    def rollback(self, model: str, asked: RollbackRequest) -> Promotion:
+        """Let the version serve that served before, once it has been loaded and replayed; raises as `promote`."""
         before = self._version(model)
+        why = BY_HAND if isinstance(asked.why, UnsetType) else asked.why
+        proven = partial(self._store.load, model, build=build_served, prove=prove)
         try:
-            entry = self._store.rollback(model, why=why or BY_HAND)
+            entry = self._store.rollback(model, why=why, instead_of=asked.instead_of, proven=proven)
         except ArtifactError as error:
             raise _refused(model, error) from error
         return self._reloaded(model, before, entry.why)

@@ -14,8 +14,8 @@ from app.serving import Serving, Slot, answer_head, build_served
 from models.errors import ArtifactError, VersionUnknown
 from models.served import prove
 
-KEPT: Final = 8
-"""Versions that stay in memory after a question about them."""
+KEPT: Final = 16
+"""Versions that stay in memory after a question about them: all seven models of two eras, and two more."""
 
 END_OF_DAY: Final = dt.time(23, 59, 59, 999_999, tzinfo=dt.UTC)
 """A question as of a day is answered by what served at its end, after every exchange but the latest had closed."""
@@ -29,6 +29,7 @@ class Versions:
         self._serving = serving
         self._kept = kept
         self._slots: OrderedDict[tuple[str, str], Slot] = OrderedDict()
+        self._loading: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
 
     def slot(self, model: str, wanted: str | None, as_of: dt.date | None) -> Slot:
@@ -46,17 +47,33 @@ class Versions:
         current = self._serving.slot(model)
         if current.loaded is not None and current.loaded.version == version:
             return current
+        known = self._known(model, version)
+        return self._loaded(model, version) if known is None else known
+
+    def _known(self, model: str, version: str) -> Slot | None:
         with self._lock:
             known = self._slots.get((model, version))
             if known is not None and self._serving.store.may_serve(model, version):
                 self._slots.move_to_end((model, version))
                 return known
             self._slots.pop((model, version), None)
-        slot = self._load(model, version)
+            return None
+
+    def _loaded(self, model: str, version: str) -> Slot:
+        """Load a version once, however many questions ask for it at a time: the others wait, and find it loaded."""
+        key = model, version
         with self._lock:
-            self._slots[model, version] = slot
-            while len(self._slots) > self._kept:
-                self._slots.popitem(last=False)
+            turn = self._loading.setdefault(key, threading.Lock())
+        with turn:
+            try:
+                slot = self._known(model, version) or self._load(model, version)
+                with self._lock:
+                    self._slots[key] = slot
+                    while len(self._slots) > self._kept:
+                        self._slots.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._loading.pop(key, None)  # whoever waits has it in hand; a name that is none must not stay
         return slot
 
     def _at(self, model: str, as_of: dt.date | None) -> str:

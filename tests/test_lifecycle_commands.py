@@ -43,7 +43,7 @@ def test_a_person_promotes_against_the_gate_and_back(barcast: Barcast, store: Ar
     """Only on purpose; the ledger keeps whose word it was."""
     refused = barcast("promote", MODEL, SECOND)
     assert refused.returncode == 1
-    assert refused.stdout.startswith("the gate says no: expected 126 days that v000001 forecast as well")
+    assert refused.stdout.startswith("the gate says no: expected 252 days that v000001 forecast as well")
     assert "--anyway" in refused.stderr
     assert store.current(MODEL) == FIRST
     done = barcast("promote", MODEL, SECOND, "--anyway", "--why", "a rehearsal")
@@ -51,7 +51,10 @@ def test_a_person_promotes_against_the_gate_and_back(barcast: Barcast, store: Ar
     assert done.stdout.endswith(f"{MODEL} {SECOND} serves\n")
     assert store.promotions(MODEL)[-1].why.startswith("a rehearsal (against the gate: ")
     assert store.promotions(MODEL)[-1].by == "command line"
-    assert barcast("rollback", MODEL).stdout == f"{MODEL} {FIRST} serves again\n"
+    other = barcast("rollback", MODEL, "--instead-of", FIRST)
+    assert other.returncode == 1
+    assert f"expected {FIRST} to serve, found {SECOND}" in other.stderr
+    assert barcast("rollback", MODEL, "--instead-of", SECOND).stdout == f"{MODEL} {FIRST} serves again\n"
     again = barcast("rollback", MODEL)
     assert again.returncode == 1
     assert "expected a version that served before v000001, found none" in again.stderr
@@ -102,7 +105,7 @@ def test_versions_are_listed_and_compared(barcast: Barcast, store: ArtifactStore
     lines = barcast("versions", MODEL).stdout.splitlines()
     assert [line.split()[1:3] for line in lines] == [[SECOND, "candidate"], [FIRST, "champion"]]
     assert "log_loss_skill" in lines[0]
-    assert "expected 126 days" in lines[0]
+    assert "expected 252 days" in lines[0]
     compared = barcast("compare", MODEL, FIRST, SECOND).stdout
     assert compared.splitlines()[0].split() == [FIRST, SECOND]
     assert "no comparison row by row: they forecast too few days in common" in compared

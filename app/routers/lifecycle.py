@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,8 +31,7 @@ async def rollback(request: Request) -> Response:
     """Let the version serve that served before."""
     at, model = desk(request), model_of(request)
     asked = _ROLLBACK(await _json(request))
-    why = None if isinstance(asked.why, UnsetType) else asked.why
-    return await _done(at, lambda: at.lifecycle.rollback(model, why))
+    return await _done(at, lambda: at.lifecycle.rollback(model, asked))
 
 
 async def reload(request: Request) -> Response:
@@ -75,7 +73,9 @@ OPERATIONS: Final = (
         path="/models/{model}/rollback",
         endpoint=rollback,
         summary="Let the version serve that served before",
-        description="A rollback takes back what it undid: after 1, 2, 3 and two rollbacks, 1 serves.",
+        description="A rollback takes back what it undid: after 1, 2, 3 and two rollbacks, 1 serves. The version is "
+        "loaded and its golden examples are replayed first. With `instead_of`, a rollback that is sent twice is made "
+        "once.",
         tag="lifecycle",
         answer=Promotion,
         body=Body(struct=RollbackRequest, examples={}),

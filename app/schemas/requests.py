@@ -180,6 +180,12 @@ class RollbackRequest(Struct, frozen=True):
     """Input of `/models/{model}/rollback`."""
 
     why: Why | UnsetType = UNSET
+    instead_of: (
+        Annotated[
+            PublishedVersion, Meta(description="Version believed to serve now; if another one does, nothing changes.")
+        ]
+        | UnsetType
+    ) = UNSET
 
     def keys(self) -> int:
         """Count the keys of the body."""

@@ -272,11 +272,20 @@ class ArtifactStore:
             _refuse_other(place, current, instead_of)
             return writing.swap_current(t, publication, "promote", why)
 
-    def rollback(self, model: str, *, why: str) -> Entry:
+    def rollback(
+        self,
+        model: str,
+        *,
+        why: str,
+        instead_of: str | UnsetType = UNSET,
+        proven: Callable[[str], object] = lambda _: None,
+    ) -> Entry:
         """Let the version serve that served before the current one, and return the ledger's line.
 
         A rollback takes back what it undid: after 1, 2, 3 and two rollbacks, 1 serves. Quarantined versions are passed
-        over.
+        over. With ``instead_of``, the version that the caller believes to serve, a rollback that is sent twice is made
+        once. ``proven`` is called with the version that is to serve, to load it: sound bytes may still ask for a
+        library or a feature that is another one by now. What it raises leaves all as it was.
 
         Raises
         ------
@@ -284,6 +293,8 @@ class ArtifactStore:
             No earlier version can serve.
         ArtifactUnsound
             The earlier version is not what was published; it is quarantined, and the next rollback passes it over.
+        ChampionChanged
+            Another version serves than ``instead_of``.
         StoreBusy
             Another writer promoted meanwhile; look again before trying again.
         StoreWriteFailed, LedgerInvalid
@@ -291,9 +302,12 @@ class ArtifactStore:
 
         """
         place = shelf(self.root, model)
+        _refuse_other(place, place.require_current(), instead_of)
         target = self._before(place)
+        proven(target)
         publication = self._sound(place, target)
         with writing.transaction(place, self._writer) as t:
+            _refuse_other(place, place.current(), instead_of)
             if self._before(place) != target:
                 message = f"{model}: expected to go back to {target}, found that another version was promoted meanwhile"
                 raise StoreBusy(f"{message}; look at the history and try again")
@@ -433,7 +447,7 @@ def _refuse_other(place: Shelf, current: Entry | None, expected: str | UnsetType
     found = None if current is None else current.version
     if not isinstance(expected, UnsetType) and expected != found:
         message = f"{place.model}: expected {expected or 'no version'} to serve, found {found or 'none'}"
-        raise ChampionChanged(f"{message}; judge the candidate against that one and try again")
+        raise ChampionChanged(f"{message}; look at what changed and try again")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from app import serving
+from app.errors import ProblemError
 from models.manifest import Draft
 from models.store import ArtifactStore, Loaded
 from models.store.lock import locked
@@ -73,13 +74,39 @@ def test_a_promotion_is_served_at_once_and_a_rollback_takes_it_back(service: InP
     after = said(service, BAR)
     assert after["model_version"] == SECOND
     assert after["probability_up"] != before["probability_up"]
-    assert store.promotions(MODEL)[-1].why.startswith("a rehearsal (against the gate: expected 126 days")
+    assert store.promotions(MODEL)[-1].why.startswith("a rehearsal (against the gate: expected 252 days")
     back = found(change(service, "rollback", {"why": "it was one"}))
     assert (back["version"], back["before"], back["serves"]) == (FIRST, SECOND, True)
     assert said(service, BAR) == before
     assert store.promotions(MODEL)[-1].why == "it was one"
     refused(service, change(service, "rollback"), 409, "promotion-conflict")
     assert said(service, BAR) == before
+
+
+def test_a_rollback_leads_to_no_version_that_can_not_be_loaded(service: InProcess, store: ArtifactStore) -> None:
+    """Its bytes are sound and it served once, but it no longer says what it said: the champion stays."""
+    artifact = store.read(MODEL, FIRST)
+    draft = Draft(**{name: getattr(artifact.manifest, name) for name in Draft.__struct_fields__})
+    golden = artifact.files["golden.json"].replace(b'"probability_up":0.5', b'"probability_up":0.6')
+    kept = {name: data for name, data in artifact.files.items() if name != "manifest.json"}
+    other = store.publish(draft, {**kept, "golden.json": golden}, why="test").version
+    store.promote(MODEL, other, why="test")
+    found(change(service, "promote", {"version": SECOND, "anyway": True}))
+    promoted = store.promotions(MODEL)
+    refused(service, change(service, "rollback"), 409, "promotion-conflict")
+    assert store.promotions(MODEL) == promoted
+    assert said(service, BAR)["model_version"] == SECOND == store.current(MODEL)
+    assert found(change(service, "rollback"))["version"] == FIRST  # the next one passes it over
+
+
+def test_a_rollback_that_is_sent_twice_is_made_once(service: InProcess, store: ArtifactStore) -> None:
+    """If it names what it takes back."""
+    found(change(service, "promote", {"version": SECOND, "anyway": True}))
+    found(change(service, "promote", {"version": FIRST, "anyway": True}))
+    assert found(change(service, "rollback", {"instead_of": FIRST}))["version"] == SECOND
+    detail = refused(service, change(service, "rollback", {"instead_of": FIRST}), 409, "promotion-conflict")
+    assert f"expected {FIRST} to serve, found {SECOND}" in detail
+    assert store.current(MODEL) == SECOND
 
 
 def test_a_promotion_may_name_what_it_replaces(service: InProcess, store: ArtifactStore) -> None:
@@ -259,6 +286,40 @@ def test_a_version_answers_that_is_named(service: InProcess) -> None:
     assert said(service, {**BAR, "version": FIRST}) == first
     for body in (STORED, {"bars": [BAR, BAR]}, {"symbol": "AAPL"}):
         assert said(service, {**body, "version": FIRST})["model_version"] == FIRST
+
+
+def test_a_version_is_loaded_once_for_many_who_ask_at_a_time(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others wait for it; so do those who come for one that can't be loaded, and nothing of it is left."""
+    versions, loads, together = service.desk.versions, list[str](), threading.Barrier(8)
+    original = versions._load
+
+    def counted(model: str, version: str) -> serving.Slot:
+        loads.append(version)
+        return original(model, version)
+
+    monkeypatch.setattr(versions, "_load", counted)
+    answers: list[str] = []
+
+    def ask(version: str) -> None:
+        together.wait()
+        try:
+            loaded = versions.slot(MODEL, version, None).loaded
+            answers.append("" if loaded is None else loaded.version)
+        except ProblemError as error:
+            answers.append(error.kind.slug)
+
+    for version, expected in ((SECOND, SECOND), ("v000009", "unknown-version")):
+        answers.clear()
+        threads = [threading.Thread(target=ask, args=(version,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [expected] * 8
+    assert loads.count(SECOND) == 1
+    assert not versions._loading
 
 
 def test_a_version_that_is_not_there_is_refused(service: InProcess, store: ArtifactStore) -> None:

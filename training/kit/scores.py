@@ -13,8 +13,8 @@ BLOCK: Final = 63
 """Days in a bootstrap block: losses of neighbouring days are not independent, least of all those of volatility and of
 paths over 20 sessions, which share 19 of them with the next."""
 
-LEAST_DAYS: Final = 2 * BLOCK
-"""Days below which a bootstrap of blocks says nothing."""
+LEAST_DAYS: Final = 4 * BLOCK
+"""Days below which a bootstrap of blocks says nothing: of two blocks, its interval would hold any loss whatever."""
 
 RESAMPLES: Final = 1000
 

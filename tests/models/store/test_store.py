@@ -15,6 +15,7 @@ from models.errors import (
     ArtifactError,
     ArtifactMissing,
     ArtifactQuarantined,
+    ChampionChanged,
     FilesMismatch,
     GoldenMismatch,
     IncompatibleLibrary,
@@ -116,6 +117,25 @@ def test_rollback_to_a_corrupt_version_keeps_the_champion(tmp_path: Path) -> Non
         store.rollback(MODEL, why="worse")
     assert store.current(MODEL) == "v000003"
     assert store.rollback(MODEL, why="worse").version == "v000001"
+
+
+def test_rollback_to_a_version_that_is_not_proven_changes_nothing(tmp_path: Path) -> None:
+    """Whoever rolls back has it loaded before it serves; what that raises is the outcome."""
+    store = stocked(tmp_path, 3)
+    lines = store.promotions(MODEL)
+
+    def proven(version: str) -> None:
+        assert version == "v000002"
+        assert store.current(MODEL) == "v000003"
+        raise GoldenMismatch("golden case 0: expected 1, found 2")
+
+    with pytest.raises(GoldenMismatch):
+        store.rollback(MODEL, why="worse", proven=proven)
+    assert store.promotions(MODEL) == lines
+    with pytest.raises(ChampionChanged, match="expected v000002 to serve, found v000003"):
+        store.rollback(MODEL, why="worse", instead_of="v000002")
+    assert store.promotions(MODEL) == lines
+    assert store.rollback(MODEL, why="worse", instead_of="v000003").version == "v000002"
 
 
 @given(

@@ -256,7 +256,7 @@ def test_too_little_in_common_promotes_nothing(tmp_path: Path, days: int) -> Non
     """Nobody knows whether it is worse; the reason says what to do."""
     verdict = judged(candidate(0.2, losses(0.2, start=DAYS - days)), champion(tmp_path, losses(0.0)))
     assert not verdict.promoted
-    assert "expected 126 days that v000001 forecast as well, found fewer; train it on" in verdict.reason
+    assert "expected 252 days that v000001 forecast as well, found fewer; train it on" in verdict.reason
 
 
 def test_other_targets_and_scores_are_not_compared(tmp_path: Path) -> None:

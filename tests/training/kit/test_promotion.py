@@ -95,7 +95,7 @@ def test_a_promotion_names_what_it_replaces(store: ArtifactStore) -> None:
     with pytest.raises(ChampionChanged, match="expected v000009 to serve, found none"):
         store.promote(MODEL, first, why="test", instead_of="v000009")
     store.promote(MODEL, first, why="test", instead_of=None)
-    with pytest.raises(ChampionChanged, match=r"expected no version to serve, found v000001; judge"):
+    with pytest.raises(ChampionChanged, match=r"expected no version to serve, found v000001; look at what changed"):
         store.promote(MODEL, second, why="test", instead_of=None)
     assert store.current(MODEL) == first
     assert len(store.promotions(MODEL)) == 1

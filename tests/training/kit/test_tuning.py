@@ -289,7 +289,7 @@ def test_optuna_keeps_quiet(
 def test_the_best_becomes_a_candidate_and_the_gate_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trained on all days, with study, trial and parent in its lineage; a second of the same stays a candidate."""
     overrides = [
-        *("splits.folds=2", "tiers=[1,22]", "families=[candle,range_volatility]", "keep=4", "parameters.rounds=12"),
+        *("splits.folds=4", "tiers=[1,22]", "families=[candle,range_volatility]", "keep=4", "parameters.rounds=12"),
         *("tuning.space.parameters.num_leaves={low: 2, high: 8}", "tuning.max_trials=2"),
     ]
     monkeypatch.setattr(commands, "series_of", lambda *_: SERIES)
