@@ -15,8 +15,9 @@ ROUNDS: Final = 8
 def settle(model: str, version: str, store: ArtifactStore) -> GateVerdict:
     """Let a published candidate serve if its verdict says so; return the verdict that holds.
 
-    The verdict in the manifest speaks of the champion of that time. If another version serves by now, the candidate is
-    judged again, against that one. Before it serves it is loaded, and its golden examples are replayed.
+    The verdict in the manifest speaks of the champion of that time. A yes is judged again if another version serves by
+    now; a no stands, until somebody asks for a `review`. Before it serves it is loaded, and its golden examples are
+    replayed.
 
     Raises
     ------
