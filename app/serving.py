@@ -95,6 +95,7 @@ class Serving:
 
     def _reload(self, model: str) -> Slot:
         self._seen[model] = stamp(self.store, model)  # before the load, so that a promotion during it is seen after it
+        self.store.forget(model)  # whoever has us look again may have lifted what only this process remembers
         fresh = self._loaded(model)
         if fresh.condition == "failed":  # the machine's fault and no promotion's: to be tried again
             del self._seen[model]
