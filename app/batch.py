@@ -15,6 +15,7 @@ from app.queries import BarsQuery
 from app.schemas.answers import Fault
 from app.schemas.batch import BatchAnswer, BatchModel, BatchRow, Counts
 from app.serving import Slot, skill_of
+from data.bar_store import BarStore
 from data.calendars import Calendar
 from data.sources.csv import RowTable, bearable, parse_rows
 from feature_mapper.bars import Bars
@@ -67,10 +68,11 @@ class Batches:
         if not groups or len(faults) > bearable(len(table)):
             first = [_at_line(table, row, faults[row]) for row in sorted(faults)[:MAX_FAULTS]]
             raise _whole(first, len(faults), len(table))
-        slots = [self._serving.slot(model) for model in models]
+        slots, store = [self._serving.slot(model) for model in models], self._serving.bars
         rows: dict[int, BatchRow] = {}
         for group in groups:
-            rows |= {row.row: row for row in self._answered(slots, group, table.line[group.at])}
+            calendar = calendar_of(group.symbol, store)
+            rows |= {row.row: row for row in self._answered(slots, group, calendar, table.line[group.at])}
         for at, message in faults.items():
             error = _at_line(table, at, message)
             rows[at] = _refused(at, int(table.line[at]), table.symbol[at], error, request_id)
@@ -86,11 +88,11 @@ class Batches:
             not available.
 
         """
-        slots = [self._serving.slot(model) for model in models]
+        slots, store = [self._serving.slot(model) for model in models], self._serving.bars
         rows: list[BatchRow] = []
         refused: list[ProblemError] = []
         for position, query in enumerate(queries):
-            asked = self._known(position, query)
+            asked = _known(position, query, store)
             if isinstance(asked, ProblemError):
                 refused.append(asked)
                 symbol = None if isinstance(query, ProblemError) else query.symbol
@@ -102,15 +104,6 @@ class Batches:
         if len(refused) == len(rows):
             raise _whole(refused, len(refused), len(rows))
         return _batch(slots, rows, None)
-
-    def _known(self, position: int, query: BarsQuery | ProblemError) -> Context | ProblemError:
-        """Return what an item asks about, or why it can't be told."""
-        if isinstance(query, ProblemError):
-            return query
-        try:
-            return resolve(query, self._serving.bars)
-        except (ProblemError, BarcastError) as error:
-            return from_exception(error).below(f"/items/{position}")
 
     def _bound(self, rows: int) -> None:
         if rows > self._max_rows:
@@ -132,10 +125,9 @@ class Batches:
             problem=None,
         )
 
-    def _answered(self, slots: Sequence[Slot], group: Group, lines: IntArray) -> list[BatchRow]:
+    def _answered(self, slots: Sequence[Slot], group: Group, calendar: Calendar, lines: IntArray) -> list[BatchRow]:
         """Answer each bar of a group as of itself, oldest first."""
         dates, count = group.bars.date, len(group.bars)
-        calendar = calendar_of(group.symbol, self._serving.bars)
         answers: list[dict[str, dict[str, object]]] = [{} for _ in range(count)]
         for slot in slots:
             targets = _targets(calendar, dates, task_of(slot.model).identity.horizon, count)
@@ -154,6 +146,16 @@ class Batches:
             )
             for number in range(count)
         ]
+
+
+def _known(position: int, query: BarsQuery | ProblemError, store: BarStore) -> Context | ProblemError:
+    """Return what an item asks about, or why it can't be told."""
+    if isinstance(query, ProblemError):
+        return query
+    try:
+        return resolve(query, store)
+    except (ProblemError, BarcastError) as error:
+        return from_exception(error).below(f"/items/{position}")
 
 
 def _groups(table: RowTable, faults: dict[int, str]) -> list[Group]:

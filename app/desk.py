@@ -1,7 +1,6 @@
 """What the routes of predictions work with, put together once a start, and which routes there are."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from app.batch import Batches
 from app.coherence import flags
 from app.columns import invalid
-from app.context import calendar_of, resolve
+from app.context import resolve
 from app.forecasting import SHORT, Forecaster
 from app.lifecycle import Lifecycle
 from app.loader import Loader
@@ -22,11 +21,7 @@ from app.serving import Serving
 from app.settings import Settings
 from app.versions import Versions
 from app.watch import freeze, watch
-from data.bar_store import BarStore
-from data.errors import DataError
 from models.tasks.registry import task_of
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +110,7 @@ async def open_desk(settings: Settings, metrics: Metrics) -> AsyncIterator[Desk]
     """Load everything before the first request."""
     serving = Serving(settings, metrics)
     serving.load()
-    for info in serving.bars.symbols():
-        _know_calendar(info.symbol, serving.bars)
+    serving.histories.renew()
     freeze()
     loader = Loader()
     watching = asyncio.create_task(watch(serving, loader))
@@ -125,11 +119,3 @@ async def open_desk(settings: Settings, metrics: Metrics) -> AsyncIterator[Desk]
     finally:
         watching.cancel()
         loader.close()
-
-
-def _know_calendar(symbol: str, store: BarStore) -> None:
-    """Build the calendar of a stored symbol before anybody waits for it."""
-    try:
-        calendar_of(symbol, store)
-    except DataError as error:
-        log.error("no question about %s can be answered: %s", symbol, error)  # noqa: TRY400  the message says it all

@@ -17,6 +17,7 @@ from app.schemas.answers import Fault
 from app.serving import Slot
 from app.tracing import REQUEST_ID
 from app.versions import Versions
+from data.bar_store import BarStore
 from feature_mapper.typing import DateArray, FloatArray
 from models.forecast import ForecastModel, PriceForecast
 from models.tasks.forecast import walk
@@ -92,24 +93,12 @@ class Forecaster:
     def _context(self, slot: Slot, query: ForecastQuery) -> Context:
         store = self._serving.bars
         if query.history is not None:
-            notes = self._set_aside(query.symbol)
+            notes = _set_aside(query.symbol, store)
             return of_sent(query.history, query.symbol, store, *notes)
-        symbol = query.symbol or self._default_symbol(slot)
+        symbol = query.symbol or _default_symbol(slot, store)
         if symbol is None:
             raise invalid("", "expected a history or a symbol, as nothing is stored; send history")
         return of_stored(symbol, None, store)
-
-    def _set_aside(self, symbol: str | None) -> tuple[str, ...]:
-        """Say so if there is a stored history of a symbol whose history was sent."""
-        if symbol is None or (name := named(symbol)) not in {info.symbol for info in self._serving.bars.symbols()}:
-            return ()
-        return (f"the history sent stands by itself: the stored one of {name} was not used",)
-
-    def _default_symbol(self, slot: Slot) -> str | None:
-        """Return the first symbol of training that is stored, or else the first stored one."""
-        trained = () if slot.loaded is None else slot.loaded.manifest.symbols
-        stored = [info.symbol for info in self._serving.bars.symbols()]
-        return next((name for name in (*trained, *stored) if name in stored), None)
 
     def _answer(self, slot: Slot, asked: Context, said: PriceForecast, days: DateArray | None) -> Answer:
         loaded = slot.loaded
@@ -142,6 +131,20 @@ class Forecaster:
             "regressors": {},
         }
         return self._plane.envelope(slot, asked, query.periods, fields, None, reason)
+
+
+def _set_aside(symbol: str | None, store: BarStore) -> tuple[str, ...]:
+    """Say so if there is a stored history of a symbol whose history was sent."""
+    if symbol is None or (name := named(symbol)) not in {info.symbol for info in store.symbols()}:
+        return ()
+    return (f"the history sent stands by itself: the stored one of {name} was not used",)
+
+
+def _default_symbol(slot: Slot, store: BarStore) -> str | None:
+    """Return the first symbol of training that is stored, or else the first stored one."""
+    trained = () if slot.loaded is None else slot.loaded.manifest.symbols
+    stored = [info.symbol for info in store.symbols()]
+    return next((name for name in (*trained, *stored) if name in stored), None)
 
 
 def _check(model: ForecastModel, query: ForecastQuery, level: float) -> None:

@@ -14,13 +14,13 @@ from app import problems
 from app.columns import to_date
 from app.conditions import why
 from app.errors import ProblemError
+from app.histories import Histories
 from app.metrics import Metrics
 from app.schemas.answers import Skill
 from app.schemas.status import Health, ModelCondition, ModelHealth, Replay, StatusCard
 from app.settings import Settings
 from app.version import service_version
 from data.bar_store import BarStore
-from data.sources.sample import sample_root
 from models.errors import ArtifactError, ManifestInvalid
 from models.golden import cases_of, replay
 from models.manifest import Manifest, Score
@@ -33,6 +33,10 @@ LOCK_SECONDS: Final = 2.0
 """How long a change waits for another writer of the model: all of them share one thread, and an admin can ask again."""
 
 log = logging.getLogger(__name__)
+
+
+Stamp = tuple[int, int, int] | None
+"""Inode, time of change and size of a model's ``CURRENT``: another promotion has another one. None: no such file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class Serving:
     """The models and the bars that answer requests. Safe for threads."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        """Open the stores; `load` reads the models."""
-        self.bars = BarStore((sample_root(), settings.data_dir / "processed"))
+        """Open the stores; `load` reads the models, and `Histories.renew` the bars."""
+        self.histories = Histories(settings.data_dir / "processed")
         self.store = ArtifactStore(settings.artifacts_dir, by="service", lock_timeout_s=LOCK_SECONDS)
         self.strict = settings.strict
         self._metrics = metrics
@@ -66,6 +70,11 @@ class Serving:
         self._lock = threading.Lock()
         self._reloading = {model: threading.Lock() for model in self._slots}
         self._seen: dict[str, Stamp] = {}
+
+    @property
+    def bars(self) -> BarStore:
+        """The stored histories as they are now: take it once a request, as a later one may be another."""
+        return self.histories.store
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -93,8 +102,13 @@ class Serving:
         """Return the models whose promotion is another than the one that was looked at last."""
         return tuple(model for model in self._slots if stamp(self.store, model) != self._seen.get(model))
 
+    def promoted(self, model: str) -> Stamp:
+        """Return the stamp of a model's promotion as it is now."""
+        return stamp(self.store, model)
+
     def _reload(self, model: str) -> Slot:
         self._seen[model] = stamp(self.store, model)  # before the load, so that a promotion during it is seen after it
+        self.store.forget(model)  # whoever has us look again may have lifted what only this process remembers
         fresh = self._loaded(model)
         if fresh.condition == "failed":  # the machine's fault and no promotion's: to be tried again
             del self._seen[model]
@@ -170,10 +184,6 @@ class Serving:
             identical=True,
             seconds=time.perf_counter() - begun,
         )
-
-
-Stamp = tuple[int, int, int] | None
-"""Inode, time of change and size of a model's ``CURRENT``: another promotion has another one. None: no such file."""
 
 
 def stamp(store: ArtifactStore, model: str) -> Stamp:

@@ -1,7 +1,7 @@
 """`BarStore`: every series that this machine has, adjusted, validated, and in memory after its first use."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +13,12 @@ from data.adjustment import Adjustment
 from data.calendars import calendar_for
 from data.canonical import load
 from data.disk import Disk
-from data.errors import DataError, InvalidSymbol, NoSuchDate, UnknownSymbol, UnreadableFile
+from data.errors import DataError, InvalidSymbol, NoSuchDate, UnknownSymbol, UnreadableFile, UnreadableFolder
 from data.importing import ReadOptions, read_file
 from data.integrity import digest
 from data.parquet import from_parquet, to_parquet
 from data.paths import raw_beside
-from data.processed import Processed, series_name
+from data.processed import Processed, Stamp, series_name
 from data.provenance import SCHEMA, Provenance, provenance_of
 from data.snapshots import Snapshot, SnapshotRef, Snapshots
 from data.snapshots.store import utc_now
@@ -59,10 +59,15 @@ class _Entry:
     """None for a file of the sample."""
 
 
+_Series = tuple[_Entry, Bars]
+"""Bars with the entry that they were read by: an index that is read later may be of another import."""
+
+
 class BarStore:
     """Series in folders: the sample, and what was imported.
 
-    Safe for threads. The index is read once and kept; `refresh` forgets it, after an import by another process.
+    Safe for threads. What is read is kept. `stamp` tells an import by another process; after it, `refresh` forgets what
+    was read, and `renewed` makes another store beside this one.
 
     Parameters
     ----------
@@ -93,13 +98,15 @@ class BarStore:
         disk: Disk | None = None,
     ) -> None:
         self._roots = tuple(roots)
+        self._raw = raw or raw_beside(self._roots[-1])
         self._clock = clock
         self._disk = disk or Disk()
-        self.snapshots = Snapshots(raw or raw_beside(self._roots[-1]), clock=clock, disk=self._disk)
+        self.snapshots = Snapshots(self._raw, clock=clock, disk=self._disk)
         self._lock = threading.RLock()
         self._entries: dict[str, _Entry] | None = None
         self._broken: dict[str, DataError] = {}
-        self._bars: dict[str, Bars] = {}
+        self._unlisted: dict[Path, UnreadableFolder] = {}
+        self._series: dict[str, _Series] = {}
 
     def symbols(self) -> tuple[SymbolInfo, ...]:
         """Return what is stored, by symbol. A series that can't be read is left out, and is in `broken`."""
@@ -113,8 +120,7 @@ class BarStore:
 
     def info(self, symbol: str) -> SymbolInfo:
         """Return what is stored of one symbol; raises as `bars` does."""
-        bars = self.bars(symbol)
-        entry = self._index()[check_symbol(symbol)]
+        entry, bars = self._known(check_symbol(symbol))
         days = _days(bars)
         return SymbolInfo(
             symbol=entry.symbol,
@@ -130,9 +136,15 @@ class BarStore:
         )
 
     def broken(self) -> dict[str, DataError]:
-        """Return why stored series can't be read, by symbol, as far as they were tried."""
+        """Return why stored series can't be read, by symbol, as far as they were tried; and folders, by name."""
         self._index()
-        return dict(self._broken)
+        return {**self._broken, **{root.name: error for root, error in self._unlisted.items()}}
+
+    def require_listed(self) -> None:
+        """Raise `UnreadableFolder` if a folder can't be listed: `symbols` are not all of them then."""
+        self._index()
+        for error in self._unlisted.values():
+            raise error.with_traceback(None)
 
     def bars(self, symbol: str, as_of: np.datetime64 | None = None) -> Bars:
         """Return the bars of a symbol, up to and including the last one at or before ``as_of``; a view.
@@ -145,14 +157,12 @@ class BarStore:
             ``as_of`` lies before the first bar.
         UnreadableFile
             The stored series is damaged.
+        UnreadableFolder
+            No such series is known, and it may be in a folder that can't be listed.
 
         """
         symbol = check_symbol(symbol)
-        bars = self._bars.get(symbol)
-        if bars is None:
-            with self._lock:
-                bars = self._bars.get(symbol) or self._load(symbol)
-                self._bars[symbol] = bars
+        _, bars = self._known(symbol)
         if as_of is None:
             return bars
         days = _days(bars)
@@ -168,7 +178,30 @@ class BarStore:
         with self._lock:
             self._entries = None
             self._broken = {}
-            self._bars = {}
+            self._series = {}
+
+    def stamp(self) -> tuple[Stamp, ...]:
+        """Return what an import or a removal changes, whichever process makes it."""
+        return tuple(self._processed(root).stamp() for root in self._roots)
+
+    def renewed(self) -> "BarStore":
+        """Return a store of what the folders hold now, every series read; this one stays as it is for its users.
+
+        Series that are stored as they were are shared. One that can't be read any more goes on as this store has it,
+        and is in `broken`; so do those of a folder that can't be listed any more.
+        """
+        fresh = BarStore(self._roots, self._raw, clock=self._clock, disk=self._disk)
+        with self._lock:
+            known = dict(self._series)
+        stored = fresh._index()
+        fresh._series = {symbol: one for symbol, one in known.items() if stored.get(symbol) == one[0]}
+        fresh.symbols()
+        stored = fresh._index()  # a series that was replaced meanwhile has had it read again
+        for symbol, (entry, bars) in known.items():
+            if symbol in fresh._broken or entry.root in fresh._unlisted:
+                stored[symbol] = entry
+                fresh._series[symbol] = entry, bars
+        return fresh
 
     def import_csv(
         self,
@@ -292,12 +325,13 @@ class BarStore:
         with self._lock:
             self._processed(self._roots[-1]).write(provenance, series)
             self._entries = None
-            self._bars.pop(symbol, None)
+            self._series.pop(symbol, None)
             self._broken.pop(symbol, None)
         return self.info(symbol)
 
     def digests(self) -> dict[str, str]:
-        """Return the digest of each imported series, by symbol."""
+        """Return the digest of each imported series, by symbol; raises `UnreadableFolder`."""
+        self.require_listed()
         return {symbol: one.provenance.sha256 for symbol, one in self._index().items() if one.provenance is not None}
 
     def adopt(self, folder: Path, before: Mapping[str, str]) -> tuple[str, ...]:
@@ -317,7 +351,7 @@ class BarStore:
         ------
         SeriesChanged
             Somebody imported one meanwhile; those before it are stored.
-        UnreadableFile, ShelfBusy, WriteRefused
+        UnreadableFile, UnreadableFolder, ShelfBusy, WriteRefused
             The same.
 
         """
@@ -336,9 +370,20 @@ class BarStore:
     def _index(self) -> dict[str, _Entry]:
         with self._lock:
             if self._entries is None:
-                self._entries = {}
+                entries: dict[str, _Entry] = {}
+                broken: dict[str, DataError] = {}
+                self._unlisted = {}
                 for root in self._roots:
-                    self._entries |= self._listed(root) | self._imported(root)
+                    entries |= self._listed(root)
+                    for symbol, found in self._imported(root):
+                        entries.pop(symbol, None)  # what can't be read hides the series of an earlier folder too
+                        broken.pop(symbol, None)
+                        if isinstance(found, _Entry):
+                            entries[symbol] = found
+                        else:
+                            broken[symbol] = found
+                self._broken |= broken
+                self._entries = entries
             return self._entries
 
     def _listed(self, root: Path) -> dict[str, _Entry]:
@@ -356,9 +401,13 @@ class BarStore:
             for one in listings(root)
         }
 
-    def _imported(self, root: Path) -> dict[str, _Entry]:
-        found = {}
-        for path in self._processed(root).provenances():
+    def _imported(self, root: Path) -> Iterator[tuple[str, _Entry | DataError]]:
+        try:
+            provenances = self._processed(root).provenances()
+        except UnreadableFolder as error:
+            self._unlisted[root] = error
+            return
+        for path in provenances:
             try:
                 symbol = symbol_of(path.stem)
             except InvalidSymbol:
@@ -366,11 +415,10 @@ class BarStore:
             try:
                 told = provenance_of(symbol, path.read_bytes())
             except (OSError, ValueError) as error:
-                self._broken[symbol] = UnreadableFile(
-                    f"expected the provenance of {symbol}, found {error}; import it again"
-                )
+                found = error.strerror if isinstance(error, OSError) else error
+                yield symbol, UnreadableFile(f"expected the provenance of {symbol}, found {found}; import it again")
                 continue
-            found[symbol] = _Entry(
+            entry = _Entry(
                 symbol=symbol,
                 name=told.name,
                 calendar=told.calendar,
@@ -380,13 +428,21 @@ class BarStore:
                 root=root,
                 provenance=told,
             )
+            yield symbol, entry
+
+    def _known(self, symbol: str) -> _Series:
+        found = self._series.get(symbol)
+        if found is None:
+            with self._lock:
+                found = self._series.get(symbol) or self._load(symbol)
+                self._series[symbol] = found
         return found
 
-    def _load(self, symbol: str) -> Bars:
+    def _load(self, symbol: str) -> _Series:
         entry = self._entry(symbol)
         while True:
             try:
-                return self._read(entry)
+                return entry, self._read(entry)
             except FileNotFoundError as error:
                 # Another process may have replaced the series since the index was read.
                 self._entries = None
@@ -400,7 +456,9 @@ class BarStore:
         entries = self._index()
         if symbol not in entries:
             if symbol in self._broken:
-                raise self._broken[symbol]
+                # Without the former traceback, which would grow by each raise and hold what its frames held.
+                raise self._broken[symbol].with_traceback(None)
+            self.require_listed()
             raise UnknownSymbol(symbol, entries, "the store")
         return entries[symbol]
 

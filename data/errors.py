@@ -5,6 +5,7 @@
     DataError
     ├── UnreadableFile       a file can't be read without guessing: line, column, cause, what to do
     │   └── AmbiguousFile    it can, once the caller names one parameter (``symbol=``, ``date_order=``, ...)
+    ├── UnreadableFolder     a folder of series can't be listed
     ├── InvalidSymbol        a name that can't be a symbol (never reaches a path)
     ├── UnknownSymbol        no such symbol in the store or in the file
     ├── NoSuchDate           nothing was known at that date yet
@@ -62,6 +63,10 @@ class AmbiguousFile(UnreadableFile):
         """Store the parameter that would settle it."""
         self.parameter = parameter
         super().__init__(cause, line=line, column=column)
+
+
+class UnreadableFolder(DataError):
+    """A folder of series can't be listed, so what is in it isn't known."""
 
 
 class InvalidSymbol(DataError):

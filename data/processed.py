@@ -1,5 +1,6 @@
 """A folder of stored series on disk: a file of bars each, and the small file of its provenance that names it."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from typing import Final
 from data import disk as on_disk
 from data.canonical import load
 from data.disk import Disk
-from data.errors import InvalidSymbol, SeriesChanged, ShelfBusy, UnreadableFile, WriteRefused
+from data.errors import InvalidSymbol, SeriesChanged, ShelfBusy, UnreadableFile, UnreadableFolder, WriteRefused
 from data.integrity import Fault, digest, sealed
 from data.lock import locked, quiet
 from data.parquet import SUFFIX, from_parquet
@@ -25,6 +26,10 @@ LOCK_TIMEOUT_S: Final = 30.0
 _SERIES: Final = re.compile(r"(?P<stem>.+)\.[0-9a-f]{12}(?:\.parquet|\.csv)", re.ASCII)
 _NOT_OURS: Final = ("nothing but series and their provenances here", "this", "move it away")
 AGAIN: Final = "import it again, or restore it from a backup"
+
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""Name, inode, time of change and size of each provenance file, sorted."""
 
 
 def series_name(symbol: str, sha256: str) -> str:
@@ -44,8 +49,20 @@ class Processed:
     disk: Disk
 
     def provenances(self) -> list[Path]:
-        """Return the provenance files, by name."""
-        return sorted(path for path in self._files() if path.suffix == ".json")
+        """Return the provenance files, by name; raises `UnreadableFolder`."""
+        return [path for path in self._files() if path.suffix == ".json"]
+
+    def stamp(self) -> Stamp:
+        """Return what an import or a removal changes, whichever process makes it; it costs a system call a series.
+
+        A folder that can't be looked at has a stamp too, which names the cause.
+        """
+        try:
+            with os.scandir(self.root) as there:
+                ours = (one for one in there if one.name.endswith(".json") and not one.name.startswith("."))
+                return tuple(sorted(_stamp(one) for one in ours))
+        except OSError as error:
+            return ((f"{error.strerror}", 0, 0, 0),)
 
     def write(self, provenance: Provenance, series: bytes, instead_of: tuple[str | None, ...] = ()) -> None:
         """Put a series in place of the one that the symbol has, if any.
@@ -75,7 +92,7 @@ class Processed:
                         self.disk.unlink(path)
                 raise
             # The new series is in place: what can't be removed now is removed by the next import, and told by verify.
-            with suppress(OSError):
+            with suppress(OSError, UnreadableFolder):
                 for old in self._series_of(provenance.symbol):
                     if old != path:
                         self.disk.unlink(old)
@@ -178,8 +195,13 @@ class Processed:
         return self.root / ".lock"
 
     def _files(self) -> list[Path]:
-        there = self.root.iterdir() if self.root.is_dir() else ()
-        return sorted(path for path in there if not path.name.startswith("."))
+        try:
+            return sorted(path for path in self.root.iterdir() if not path.name.startswith("."))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            message = f"expected to list the folder {self.root.name} of stored series, found: {error.strerror}"
+            raise UnreadableFolder(f"{message}; {on_disk.advice(error)}") from error
 
     def _series_of(self, symbol: str) -> list[Path]:
         stem = file_stem(symbol)
@@ -196,3 +218,11 @@ class Processed:
         except OSError as error:
             message = f"expected to write below {self.root}, found: {error}; {on_disk.advice(error)}"
             raise WriteRefused(message) from error
+
+
+def _stamp(file: os.DirEntry[str]) -> tuple[str, int, int, int]:
+    try:
+        status = file.stat()
+    except OSError as error:
+        return f"{file.name}: {error.strerror}", 0, 0, 0
+    return file.name, status.st_ino, status.st_mtime_ns, status.st_size

@@ -92,6 +92,24 @@ def test_history_says_what_served_when(barcast: Barcast, store: ArtifactStore) -
     assert f"{FIRST} served" in barcast("history", MODEL, "--at", "2999-01-01").stdout
 
 
+@pytest.mark.parametrize("command", ["versions", "history"])
+def test_a_model_that_can_not_be_read_costs_no_other(barcast: Barcast, store: ArtifactStore, command: str) -> None:
+    """It is named on stderr, without a traceback; asked for by name it is an error. So is a store that is none."""
+    (store.root / "other_direction" / "ledger.jsonl").mkdir(parents=True)
+    done = barcast(command)
+    assert MODEL in done.stdout
+    assert done.stderr.startswith("other_direction is left out: expected to read below")
+    assert "Traceback" not in done.stderr
+    named = barcast(command, "other_direction")
+    assert (named.returncode, named.stdout) == (1, "")
+    assert named.stderr.startswith("barcast: expected to read below")
+    shutil.rmtree(store.root)
+    store.root.write_bytes(b"")
+    done = barcast(command)
+    assert done.returncode == 1
+    assert done.stderr.startswith("barcast: expected to read below")
+
+
 @pytest.mark.parametrize("when", ["yesterday", "2026-13-01", "2026-01-01T10:00"])
 def test_a_time_that_is_none_is_refused(barcast: Barcast, when: str) -> None:
     """Exit code 2, and what a time looks like."""

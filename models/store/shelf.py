@@ -114,10 +114,11 @@ class Shelf:
 
     def published(self) -> dict[str, Entry]:
         """Return the publications of all versions that are there, by version, oldest first."""
-        if not self.path.is_dir():
-            return {}
         # Ledger after folders: a version that is published in between is then not seen half.
-        folders = self.folders()
+        try:
+            folders = self.folders()
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
         return {entry.version: entry for entry in self.ledger().publications() if entry.version in folders}
 
     def publication(self, version: str) -> Entry:

@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -91,11 +91,20 @@ class ArtifactStore:
     # Look
 
     def models(self) -> tuple[str, ...]:
-        """Return the names of the models that have a published version, sorted."""
-        if not self.root.is_dir():
-            return ()
-        names = sorted(path.name for path in self.root.iterdir() if is_model_name(path.name) and path.is_dir())
-        return tuple(name for name in names if Shelf(self.root / name).published())
+        """Return the names of the models that have a published version, sorted.
+
+        A model that can't be read is left out, and the log says why.
+
+        Raises
+        ------
+        StoreUnreadable
+            The folder of the store itself can't be listed; one that isn't there is an empty one.
+
+        """
+        with _reading(Shelf(self.root)), suppress(FileNotFoundError):
+            names = sorted(path.name for path in self.root.iterdir() if is_model_name(path.name))
+            return tuple(name for name in names if self._published(Shelf(self.root / name)))
+        return ()
 
     def versions(self, model: str) -> tuple[VersionInfo, ...]:
         """Return the published versions of a model, oldest first; none for a model that isn't there."""
@@ -339,20 +348,31 @@ class ArtifactStore:
         ------
         VersionUnknown
             There is no such version.
-        StoreBusy, StoreWriteFailed, LedgerInvalid
+        StoreBusy, StoreUnreadable, StoreWriteFailed, LedgerInvalid
             It is quarantined as before.
 
         """
         place = shelf(self.root, model)
-        publication = place.publication(version)
-        if self._refused.pop((model, version), None) is None or place.quarantine(version) is not None:
+        with _reading(place):
+            publication = place.publication(version)
+            marked = place.quarantine(version) is not None
+        if self._refused.pop((model, version), None) is None or marked:
             with writing.transaction(place, self._writer) as t:
                 writing.release(t, publication, why)
 
     def may_serve(self, model: str, version: str) -> bool:
         """Tell whether a version is there and not quarantined, by two system calls; what it holds is not looked at."""
         place = shelf(self.root, model)
-        return place.folder(version).is_dir() and not place.marker(version).exists()
+        with _reading(place):
+            return place.folder(version).is_dir() and not place.marker(version).exists()
+
+    def forget(self, model: str) -> None:
+        """Forget the quarantines of a model that this object alone remembers: its next load proves the version anew.
+
+        Another process may have released the version or brought its files back, of which nothing tells this object.
+        """
+        for refused in [key for key in list(self._refused) if key[0] == model]:
+            self._refused.pop(refused, None)
 
     def removable(self, model: str, keep: int = KEEP) -> tuple[str, ...]:
         """Return the versions that `collect` would remove, oldest first."""
@@ -376,6 +396,14 @@ class ArtifactStore:
                     return tuple(gone)
                 writing.remove(t, place.publication(version), why)
             gone.append(version)
+
+    def _published(self, place: Shelf) -> bool:
+        try:
+            with _reading(place):
+                return bool(place.published())
+        except StoreError as error:
+            log.error("%s is left out: %s", place.model, error)  # noqa: TRY400  the message says it all
+            return False
 
     def _removable(self, place: Shelf, keep: int) -> tuple[str, ...]:
         with _reading(place):
@@ -414,7 +442,8 @@ class ArtifactStore:
 
     def _quarantine_of(self, place: Shelf, version: str) -> Quarantine | None:
         remembered = self._refused.get((place.model, version))
-        return Quarantine(version, remembered) if remembered else place.quarantine(version)
+        with _reading(place):
+            return Quarantine(version, remembered) if remembered else place.quarantine(version)
 
     def _refuse_quarantined(self, place: Shelf, version: str) -> None:
         if refused := self._quarantine_of(place, version):

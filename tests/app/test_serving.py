@@ -264,6 +264,39 @@ def test_a_damaged_ledger_stops_neither_start_nor_others(trained_store: Path, tm
         assert set(states.values()) == {"serving"}
 
 
+def test_a_model_that_can_not_be_read_stops_neither_start_nor_others(trained_store: Path, tmp_path: Path) -> None:
+    """A folder, a ledger, CURRENT, a quarantine marker: each model is answered for or left out; the rest serve."""
+    store = copy(trained_store, tmp_path)
+    (store / "other_direction" / "ledger.jsonl").mkdir(parents=True)
+    broken = EXPECTED_MODELS[:3]
+    folder, ledger, marked = broken
+    shutil.rmtree(store / folder)
+    (store / folder).write_bytes(b"")
+    (store / ledger / "CURRENT").unlink()
+    (store / ledger / "CURRENT").mkdir()
+    marker = store / marked / f"{store_at(store).current(marked)}.quarantined"
+    marker.symlink_to(marker)
+    with service_of(store, tmp_path) as service:
+        states = {entry["model"]: entry["state"] for entry in found(service.get("/health"))["models"]}
+        assert "other_direction" not in states
+        for model in broken:
+            assert states.pop(model) != "serving", model
+        assert set(states.values()) == {"serving"}
+
+
+def test_a_quarantine_in_memory_ends_when_the_service_looks_again(trained_store: Path, tmp_path: Path) -> None:
+    """It could not write its quarantine; the file was put right: a reload proves the version, and it serves."""
+    model = EXPECTED_MODELS[0]
+    store = copy(trained_store, tmp_path, model)
+    (store / model / ".lock").unlink(missing_ok=True)
+    (store / model / ".lock").mkdir()
+    flip(store_at(store), model)
+    with service_of(store, tmp_path) as service:
+        assert service.desk.serving.slot(model).condition == "corrupt"
+        flip(store_at(store), model)
+        assert service.desk.serving.reload(model).condition == "serving"
+
+
 def test_a_model_of_another_task_than_its_name_is_refused(trained_store: Path, tmp_path: Path) -> None:
     """A regime published as a direction would answer another question than its route's."""
     store = copy(trained_store, tmp_path, "hmm_regime")

@@ -206,10 +206,12 @@ def series_of(config: Configuration, processed: Path) -> Mapping[str, Bars]:
     Raises
     ------
     DataError
-        A symbol is not there, can't be read, or has no bar up to ``source.until``.
+        A symbol is not there, can't be read, or has no bar up to ``source.until``; or nobody can list all of them.
 
     """
     store = sample_store(processed if config.source.folder is None else Path(config.source.folder))
+    if not config.symbols:
+        store.require_listed()
     names = config.symbols or [info.symbol for info in store.symbols()]
     until = None if config.source.until is None else np.datetime64(config.source.until, "D")
     return {name: store.bars(name, until) for name in names}

@@ -18,6 +18,7 @@ from models.errors import (
     ChampionChanged,
     FilesMismatch,
     GoldenMismatch,
+    HashMismatch,
     IncompatibleLibrary,
     LoadFailed,
     ManifestInvalid,
@@ -375,6 +376,36 @@ def test_link_in_the_place_of_the_models_folder_is_not_the_versions_fault(tmp_pa
     assert not list((tmp_path / "aside").glob("*.quarantined"))
 
 
+def loop(path: Path) -> None:
+    """Put a link to itself in the place of a file or folder, which refuses root too."""
+    path.symlink_to(path)
+
+
+def test_a_model_that_can_not_be_read_costs_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A folder, a ledger, a quarantine marker: that model is left out aloud, and loading it is the store's fault."""
+    store = stocked(tmp_path, 1)
+    loop(tmp_path / "folder_direction")
+    (tmp_path / "ledger_direction" / "v000001").mkdir(parents=True)
+    loop(tmp_path / "ledger_direction" / "ledger.jsonl")
+    (tmp_path / "a-file").write_bytes(b"")
+    assert store.models() == (MODEL,)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert all("is left out: expected to read below" in record.getMessage() for record in caplog.records)
+    loop(tmp_path / MODEL / "v000001.quarantined")
+    with pytest.raises(StoreUnreadable):
+        store.load(MODEL, None, tag_of, no_proof)
+    with pytest.raises(StoreUnreadable):
+        store.versions(MODEL)
+
+
+def test_a_store_that_can_not_be_listed_is_told_from_an_empty_one(tmp_path: Path) -> None:
+    """None is empty; a file in its place is a fault."""
+    assert ArtifactStore(tmp_path / "none").models() == ()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreUnreadable, match="Not a directory"):
+        ArtifactStore(tmp_path / "file").models()
+
+
 def test_read_only_store_keeps_a_quarantine_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where the marker can't be written the version is refused by this object all the same, and the log says so."""
     stocked(tmp_path, 2)
@@ -392,6 +423,27 @@ def test_read_only_store_keeps_a_quarantine_in_memory(tmp_path: Path, caplog: py
     store.release(MODEL, "v000002", why="test")
     assert store.load(MODEL, None, tag_of, no_proof).model == "2"
     assert ArtifactStore(tmp_path).load(MODEL, None, tag_of, no_proof).model == "2"
+
+
+def test_a_quarantine_in_memory_ends_with_its_release_elsewhere(tmp_path: Path) -> None:
+    """Another object released the version: once this one is to forget, the load proves it anew, and refuses it anew."""
+    stocked(tmp_path, 1)
+    reader = ArtifactStore(tmp_path, disk=FailingDisk(1, errno.EROFS, forever=True))
+    weights = tmp_path / MODEL / "v000001" / WEIGHTS
+    sound = weights.read_bytes()
+    weights.chmod(0o644)
+    for _ in range(2):
+        weights.write_bytes(sound[:-1] + b"?")
+        reader.forget(MODEL)
+        with pytest.raises(HashMismatch):
+            reader.load(MODEL, None, tag_of, no_proof)
+        weights.write_bytes(sound)
+        ArtifactStore(tmp_path).release(MODEL, "v000001", why="restored")
+        reader.forget("another_direction")
+        with pytest.raises(ArtifactQuarantined):
+            reader.load(MODEL, None, tag_of, no_proof)
+    reader.forget(MODEL)
+    assert reader.load(MODEL, None, tag_of, no_proof).model == "1"
 
 
 @pytest.mark.parametrize("n", range(1, 10))
