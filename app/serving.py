@@ -142,11 +142,12 @@ class Serving:
     # What the health routes show
 
     def health(self) -> Health:
-        """Return the state of every model."""
+        """Return the state of every model; one that serves, though not what was promoted since, is not ok."""
         models = [_health(slot) for slot in self._slots.values()]
         serving = sum(model.state == "serving" for model in models)
+        sound = sum(model.state == "serving" and model.reason is None for model in models)
         status: Literal["ok", "degraded", "unavailable"] = (
-            "ok" if serving == len(models) else "degraded" if serving else "unavailable"
+            "ok" if sound == len(models) else "degraded" if serving else "unavailable"
         )
         return Health(status=status, version=service_version(), strict=self.strict, models=models)
 

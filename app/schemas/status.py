@@ -42,7 +42,7 @@ class Health(Struct, frozen=True):
 
     status: Annotated[
         Literal["ok", "degraded", "unavailable"],
-        Meta(description="ok: every model serves; degraded: some do not; unavailable: none does."),
+        Meta(description="ok: every model serves what was promoted; degraded: some do not; unavailable: none serves."),
     ]
     version: Annotated[str, Meta(description="Version of the service.")]
     strict: Annotated[bool, Meta(description="Whether 503 is answered where a model can't.")]

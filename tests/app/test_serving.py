@@ -230,8 +230,11 @@ def test_each_state_of_a_model_is_told_truthfully(trained_store: Path, tmp_path:
 
 
 def test_a_model_damaged_while_it_serves_is_found_by_replay(trained_store: Path, tmp_path: Path) -> None:
-    """The version in memory answers on; the replay reads the disk and says corrupt. A reload keeps what serves."""
-    store = copy(trained_store, tmp_path, "lightgbm_direction")
+    """The version in memory answers on; the replay reads the disk and says corrupt. A reload keeps what serves.
+
+    Health does not call that ok: another version answers than was promoted, or none will after the next start.
+    """
+    store = copy(trained_store, tmp_path)
     with service_of(store, tmp_path) as service:
         route = next(route for route in routes(service) if route.model == "lightgbm_direction")
         before = ask(service, route.path, route.body(WINDOW))
@@ -240,8 +243,10 @@ def test_a_model_damaged_while_it_serves_is_found_by_replay(trained_store: Path,
         damaged = service.get(f"/health/models/{route.model}")
         assert damaged.status == 503
         assert "found it corrupt" in json.loads(damaged.body)["detail"]
+        assert found(service.get("/health"))["status"] == "ok"
         slot = service.desk.serving.reload(route.model)
         assert (slot.condition, slot.reason is None) == ("serving", False)
+        assert found(service.get("/health"))["status"] == "degraded"
         assert ask(service, route.path, route.body(WINDOW)) == before
 
 
