@@ -11,7 +11,7 @@ import numpy as np
 from data.bar_store import BarStore, sample_store
 from data.calendars import Calendar, calendar_for
 from data.disk import advice
-from data.validation.report import Validation
+from data.validation.report import Note, Validation
 from data.validation.run import validate_bars, validate_features
 from feature_mapper.bars import Bars
 from feature_mapper.catalogue import CATALOGUE
@@ -60,16 +60,22 @@ def known_before(plan: Plan) -> dict[str, Bars]:
 def check_bars(
     plan: Plan, store: BarStore, ingestion: Ingestion, before: Mapping[str, Bars], today: np.datetime64
 ) -> Validation:
-    """Judge the bars. What restated its history goes on from nothing; only live sources can be stale."""
+    """Judge the bars, also against those before; only live sources can be stale.
+
+    A restated history is a finding, unless its source explains all of it; lost days are one either way.
+    """
     series = series_of(store, ingestion)
-    restated = {one.symbol for one in ingestion.symbols if one.restated}
 
     def calendar_of(symbol: str) -> Calendar:
         return calendar_for(name=store.info(symbol).calendar)
 
-    previous = {symbol: bars for symbol, bars in before.items() if symbol in series and symbol not in restated}
+    previous = {symbol: bars for symbol, bars in before.items() if symbol in series}
+    explained = {one.symbol for one in ingestion.symbols if one.explained}
     live = today if plan.source == "yahoo" else None
-    return validate_bars(series, calendar_of, live, previous, accepted=read_accepted(plan.accepted))
+    accepted = read_accepted(plan.accepted)
+    judged = validate_bars(series, calendar_of, live, previous, accepted=accepted, explained=explained)
+    notes = tuple(Note(symbol=one.symbol, mark=one.mark, text=one.said) for one in ingestion.marked)
+    return msgspec.structs.replace(judged, notes=notes)
 
 
 def check_features(plan: Plan, store: BarStore, ingestion: Ingestion) -> Validation:

@@ -115,16 +115,31 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             for model in self.models
         ]
         head = ["| model | state | served before | trained | serves now | seconds | why |", "|" + "---|" * 7]
+        marked = () if self.ingestion is None else self.ingestion.marked
         data = [] if self.ingestion is None else [f"Data: {_cell(self.ingestion.verdict())}.", ""]
+        told = [f"- {_cell(one.symbol)} ({one.mark}): {_cell(one.said)}" for one in marked]
         checks = [f"Validation: {_cell(self.validation)}.", ""] if self.validation else []
         service = map(_cell, self._service())
-        return "\n".join([f"**{_cell(self.verdict())}**", "", *data, *checks, *head, *rows, "", *service])
+        return "\n".join(
+            [
+                f"**{_cell(self.verdict())}**",
+                "",
+                *data,
+                *told,
+                *([""] if told else []),
+                *checks,
+                *head,
+                *rows,
+                "",
+                *service,
+            ]
+        )
 
     def _lines(self) -> Iterator[str]:
         if self.ingestion is not None:
             yield f"data        {self.ingestion.verdict()}"
-            for one in self.ingestion.failed:
-                yield f"  {one.symbol}: {one.said}"
+            for one in self.ingestion.marked:
+                yield f"  {one.symbol} ({one.mark}): {one.said}"
         if self.validation:
             yield f"validation  {self.validation}"
         width = max((len(model.model) for model in self.models), default=0)
