@@ -80,17 +80,22 @@ def _files(plan: Plan, store: BarStore, _now: Clock) -> Iterator[Ingested]:
     files = sorted(folder.glob("*.csv")) if folder.is_dir() else []
     if not files:
         raise PlanError(f"expected files named <SYMBOL>.csv in {folder}, found none; check the folder")
-    wanted = set(plan.symbols)
+    named: dict[str, list[Path]] = {}
     for path in files:
         try:
-            symbol = symbol_of(path.stem)
+            named.setdefault(symbol_of(path.stem), []).append(path)
         except DataError as error:
             yield Ingested(symbol=path.stem[:32], status="failed", restated=False, said=str(error))
+    for symbol, (path, *others) in named.items():
+        if plan.symbols and symbol not in plan.symbols:
             continue
-        if not wanted or symbol in wanted:
-            wanted.discard(symbol)
+        if others:
+            found = " and ".join(one.name for one in (path, *others))
+            said = f"expected one file of {symbol} in {folder}, found {found}; remove what is not meant"
+            yield Ingested(symbol=symbol, status="failed", restated=False, said=said)
+        else:
             yield _file(path, symbol, store, plan)
-    for symbol in sorted(wanted):
+    for symbol in sorted({*plan.symbols} - named.keys()):
         said = f"expected {symbol}.csv in {folder}, found none; put it there, or leave the symbol out"
         yield Ingested(symbol=symbol, status="failed", restated=False, said=said)
 
