@@ -15,7 +15,6 @@ from models.paths import artifacts_root
 from training.kit.discover import model_names
 from training.kit.fleet import cores, slowest_first
 
-
 LAST_PORT: Final = 65535
 
 

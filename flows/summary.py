@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from flows.confirmation import Confirmed
 from flows.ingestion import Ingestion
-from flows.steps import Confirmed
 
 SCHEMA: Final = 1
 
@@ -65,7 +65,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A whole run; written as ``summary.json``.
 
-    ``halted`` says which step stopped it before any training, and why; None: none did.
+    ``halted`` says which step stopped it before any training, and why; None: none did. ``faults`` says which
+    later steps broke off, and by what.
     """
 
     schema: int
@@ -80,14 +81,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Trained, ...]
     service: tuple[Confirmed, ...]
     report: str | None
+    faults: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """Tell how it went: 4 halted, 1 a script failed or a service did not follow, 3 a candidate was kept, 0 else."""
+        """Tell how it went: 4 halted, 1 a script or step failed or a service did not follow, 3 a candidate was kept."""
         if self.halted is not None:
             return EXIT_HALTED
         states = {model.state for model in self.models}
-        if "failed" in states or not all(one.served for one in self.service):
+        if self.faults or "failed" in states or not all(one.served for one in self.service):
             return EXIT_FAILED
         return EXIT_CANDIDATES if "candidate" in states else EXIT_DONE
 
@@ -101,7 +103,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             return f"halted before any training: {self.halted}; every model serves as before"
         counted = [(state, self.count(state)) for state in ("promoted", "candidate", "failed")]
         told = ", ".join(f"{number} {_WORDS[state]}" for state, number in counted if number)
-        return f"{told or 'nothing was trained'}, of {len(self.models)} models in {self.seconds:.0f} s"
+        broken = "".join(f"; {fault}" for fault in self.faults)
+        return f"{told or 'nothing was trained'}, of {len(self.models)} models in {self.seconds:.0f} s{broken}"
 
     def text(self) -> str:
         """Return a table for a terminal."""

@@ -16,7 +16,7 @@ from data.sources.yahoo.keeping import SUFFIX
 from flows.ingestion import Ingestion, ingest
 from flows.pipeline import retrain
 from flows.plan import Plan, plan
-from flows.steps import check_bars, digests_before, keep_series, known_before
+from flows.steps import check_bars, digests_of, keep_series, known_before
 from tests.data.sources.yahoo.standin import Fault, Listing, Standin, serving, walk
 from tests.flows.support import MODEL, Heard
 
@@ -52,7 +52,7 @@ def ingested(asked: Plan, standin: Standin) -> Ingestion:
     """Ingest at the stand-in's time, and store what came."""
     held = asked.data / "held"
     done = ingest(asked, held, lambda _: None, now=lambda: standin.now)
-    keep_series(asked, held, digests_before(asked))
+    keep_series(asked, held, digests_of(asked))
     shutil.rmtree(held, ignore_errors=True)
     return done
 
