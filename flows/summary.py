@@ -65,8 +65,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A whole run; written as ``summary.json``.
 
-    ``halted`` says which step stopped it before any training, and why; None: none did. ``faults`` says which
-    later steps broke off, and by what.
+    ``halted`` says which step stopped it before any training, and why; None: none did. ``faults`` says
+    which later steps broke off, and by what.
     """
 
     schema: int

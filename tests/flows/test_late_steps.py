@@ -1,4 +1,4 @@
-"""What follows the data: whatever a step raises the summary tells, and nothing serves that was trained on other bars."""
+"""What follows the data: what a step raises is in the summary, and what was trained on other bars does not serve."""
 
 import shlex
 import sys

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from data.bar_store import sample_store
+from data.bar_store import BarStore, sample_store
+from data.errors import ShelfBusy
 from data.integrity import tree_digest
+from data.sources.result import ReadReport
+from flows import engine
 from flows.pipeline import retrain
 from flows.plan import Plan
 from flows.summary import EXIT_HALTED, Summary
@@ -136,3 +140,26 @@ def test_a_sample_gives_way_to_a_first_history_of_ones_own(tmp_path: Path) -> No
     refused(asked)
     closes = sample_store(asked.data / "processed").bars("IBM").close
     assert not np.allclose(closes, SAMPLE.bars("IBM").close[-BARS:], rtol=1e-4)
+
+
+def test_a_second_try_is_not_compared_with_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first one held is not what was known before: what is restated is said to be, and by whose events."""
+    write_files(tmp_path / "files", ("IBM", "MSFT"))
+    path = tmp_path / "files" / "IBM.csv"
+    head, *old = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(moved(line, 1 + 0.01 * (at % 2)) for at, line in enumerate(old))]) + "\n")
+    tries: list[str] = []
+    imports = BarStore.import_csv
+
+    def busy(self: BarStore, source: Path, symbol: str, **options: Any) -> ReadReport:
+        tries.append(symbol)
+        if len(tries) == 2:
+            raise ShelfBusy("expected the lock of the folder, found another writer")
+        return imports(self, source, symbol, **options)
+
+    monkeypatch.setattr(BarStore, "import_csv", busy)
+    monkeypatch.setattr(engine, "PAUSE_S", 0.0)
+    summary = retrain(plan_for(tmp_path, symbols=("IBM", "MSFT"), python=script(tmp_path, "exit 1")), Heard())
+    assert tries == ["IBM", "MSFT", "IBM", "MSFT"]
+    assert summary.halted is None, summary.text()
+    assert "IBM (restated): " in summary.text()
