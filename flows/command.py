@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EPILOG = """
 exit codes:
   0    every model was promoted
-  1    a script failed, or the service does not serve what was promoted; what serves is in the table
+  1    a script or a later step failed, or the service does not serve what was promoted; what serves is in the table
   2    wrong arguments
   3    a candidate was kept: the gate said no, and why
   4    the data halted the run before any training; every model serves as before

@@ -1,8 +1,10 @@
 """First step: ask for what is missing, and say of each symbol what came of it."""
 
 import datetime as dt
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -13,6 +15,9 @@ from flows.plan import Plan
 from flows.sources import READERS, Ingested, Status
 
 Say = Callable[[str], None]
+
+NAMED: Final = 10
+"""Symbols that a verdict names; a table names all."""
 
 
 class Ingestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +44,11 @@ class Ingestion(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(one for one in self.symbols if one.status == "failed")
 
     @property
+    def marked(self) -> tuple[Ingested, ...]:
+        """Symbols of which a person should know more than a count: failed, restated, stale."""
+        return tuple(one for one in self.symbols if one.mark)
+
+    @property
     def usable(self) -> tuple[str, ...]:
         """Symbols to train on."""
         return tuple(one.symbol for one in self.symbols if one.status != "failed")
@@ -52,8 +62,15 @@ class Ingestion(msgspec.Struct, frozen=True, kw_only=True):
         """Say how it went in one sentence."""
         counted = [(status, [one for one in self.symbols if one.status == status]) for status in _ORDER]
         told = ", ".join(f"{len(some)} {status}" for status, some in counted if some) or "no symbol"
-        names = ", ".join(one.symbol for one in self.failed[:10]) + (" ..." if len(self.failed) > 10 else "")
-        return f"{self.source}: {told}{f' ({names})' if names else ''}"
+        failed = f" ({_named(self.failed)})" if self.failed else ""
+        restated = [one for one in self.symbols if one.restated]
+        stale = [one for one in self.symbols if one.stale]
+        named = [f"{word} {_named(some)}" for word, some in (("restated", restated), ("stale", stale)) if some]
+        return "; ".join([f"{self.source}: {told}{failed}", *named])
+
+
+def _named(symbols: Sequence[Ingested]) -> str:
+    return ", ".join(one.symbol for one in symbols[:NAMED]) + (" ..." if len(symbols) > NAMED else "")
 
 
 _ORDER: tuple[Status, ...] = ("new", "updated", "unchanged", "stored", "failed")
@@ -81,6 +98,8 @@ def ingest(plan: Plan, held: Path, say: Say = print, now: Callable[[], dt.dateti
         There is nothing to ingest.
 
     """
+    # What an earlier try of this step held would be taken for what was known before.
+    shutil.rmtree(held, ignore_errors=True)
     store = held_store(plan, held)
     done: list[Ingested] = []
     for one in READERS[plan.source](plan, store, now):

@@ -4,6 +4,7 @@ import datetime as dt
 import resource
 import shutil
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,6 +16,7 @@ from data.disk import advice, write_at_once
 from data.validation.report import Validation
 from feature_mapper.errors import BarcastError
 from flows import steps
+from flows.confirmation import Confirmed, confirm
 from flows.engine import Engine
 from flows.ingestion import Ingestion, held_store, ingest, now
 from flows.plan import Plan
@@ -39,7 +41,8 @@ def retrain(plan: Plan, engine: Engine, clock: Callable[[], dt.datetime] = now) 
 
     Data that fail halt everything before any script starts, and stay out of the stored series: these are replaced once
     all have been judged. A script that fails stops no other, and what served before
-    goes on serving. The summary and the validation's page are written below ``runs/`` of the plan's data folder.
+    goes on serving. Whatever a step after the data raises is told in the summary, and stops no other step.
+    The summary and the validation's page are written below ``runs/`` of the plan's data folder.
 
     Raises
     ------
@@ -78,6 +81,7 @@ class _Run:
         self.ingestion: Ingestion | None = None
         self.validation: Validation | None = None
         self.report: Path | None = None
+        self.faults: list[str] = []
         self.held = self.folder / "held"
         self.series = held_store(plan, self.held)
 
@@ -97,7 +101,7 @@ class _Run:
         """Ask for what is missing of the bars, and hold it."""
         self._sweep()
         self.before = self._step("remember", lambda: steps.known_before(self.plan))
-        self.digests = steps.digests_before(self.plan)
+        self.digests = steps.digests_of(self.plan)
         self.ingestion = self._step("ingest", lambda: ingest(self.plan, self.held, self.engine.say, self.clock))
         if self.ingestion.halts:
             failed = "; ".join(f"{one.symbol}: {one.said}" for one in self.ingestion.failed[:3])
@@ -114,6 +118,7 @@ class _Run:
         features = self._step("validate features", lambda: steps.check_features(self.plan, self.series, ingestion))
         self._judged(bars.merged(features))
         self._step("store bars", lambda: steps.keep_series(self.plan, self.held, self.digests))
+        self.basis = steps.basis_of(self.plan, self.series, ingestion)
         self.let_go()
 
     def _sweep(self) -> None:
@@ -145,13 +150,26 @@ class _Run:
 
     def trained(self, ingestion: Ingestion) -> list[Trained]:
         """Run the scripts, then judge and promote what they published."""
-        fleet = steps.fleet_of(self.plan, ingestion, self.engine.say)
-        with stopping(fleet):
-            results = self._timed(
-                "train", lambda: self.engine.each("train", fleet.train, self.plan.models, self.plan.jobs, fleet.end)
-            )
+        try:
+            results = self._results(ingestion)
+        except Exception as error:  # noqa: BLE001  as any late step
+            results = [self._fault("train", error)] * len(self.plan.models)
         pairs = zip(self.plan.models, results, strict=True)
         return [self._settled(model, result) for model, result in pairs]
+
+    def _results(self, ingestion: Ingestion) -> list[Result | Exception]:
+        fleet = steps.fleet_of(self.plan, ingestion, self.engine.say)
+        with stopping(fleet):
+            return self._timed(
+                "train", lambda: self.engine.each("train", fleet.train, self.plan.models, self.plan.jobs, fleet.end)
+            )
+
+    def _fault(self, name: str, error: Exception) -> Exception:
+        """Keep for the summary what a late step raised: by then models may serve, and that has to be told."""
+        if not isinstance(error, BarcastError | OSError):  # nobody foresaw it
+            self.engine.say("".join(traceback.format_exception(error)))
+        self.faults.append(f"{name}: {steps.failure(error)}")
+        return error
 
     def _settled(self, model: str, result: Result | Exception) -> Trained:
         if isinstance(result, Exception):
@@ -161,11 +179,13 @@ class _Run:
             outcome = result.outcome if result.code != 0 else "published nothing"
             return self._told(model, result, f"{outcome}: {last}")
         try:
-            said = self._step(f"judge {model}", lambda: steps.judge_candidate(self.plan, result))
+            said = self._step(f"judge {model}", lambda: steps.judge_candidate(self.plan, result, self.basis))
             self.engine.say(f"[judge {model}] {result.version}: {said}")
             settled = self._step(f"promote {model}", lambda: steps.promote_candidate(self.plan, result))
         except (BarcastError, OSError) as error:
             return self._told(model, result, steps.failure(error))
+        except Exception as error:  # noqa: BLE001  as any late step
+            return self._told(model, result, steps.failure(self._fault(f"judge or promote {model}", error)))
         return self._told(model, result, settled.reason, "promoted" if settled.promoted else "candidate")
 
     def _told(self, model: str, result: Result, reason: str, state: State = "failed") -> Trained:
@@ -185,14 +205,18 @@ class _Run:
     def _serves(self, model: str) -> str | None:
         try:
             return self.store.current(model)
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             self.engine.say(f"what serves of {model} can't be read: {error}")
             return None
 
     def done(self, ingestion: Ingestion, models: list[Trained]) -> Summary:
         """Confirm what serves, and sum up."""
         promoted = {model.model: model.version for model in models if model.state == "promoted" and model.version}
-        confirmed = self._step("notify", lambda: steps.confirm(self.plan, promoted))
+        confirmed: tuple[Confirmed, ...] = ()
+        try:
+            confirmed = self._step("notify", lambda: confirm(self.plan, promoted))
+        except Exception as error:  # noqa: BLE001  as any late step
+            self._fault("notify", error)
         return self._summary(ingestion.usable, None, tuple(models), confirmed)
 
     def halted(self, why: str) -> Summary:
@@ -219,7 +243,7 @@ class _Run:
         symbols: tuple[str, ...],
         halted: str | None,
         models: tuple[Trained, ...],
-        confirmed: tuple[steps.Confirmed, ...],
+        confirmed: tuple[Confirmed, ...],
     ) -> Summary:
         return Summary(
             schema=SCHEMA,
@@ -233,6 +257,7 @@ class _Run:
             steps=tuple(self.steps),
             models=models,
             service=confirmed,
+            faults=tuple(self.faults),
             report=None if self.report is None else str(self.report),
         )
 

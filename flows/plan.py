@@ -4,14 +4,18 @@ import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
+from data.errors import InvalidSymbol
 from data.paths import processed_root
+from data.symbols import check_symbol
 from feature_mapper.errors import BarcastError
 from flows.choices import SCRIPT_TIMEOUT_S, SOURCES, Source
 from models.paths import artifacts_root
 from training.kit.discover import model_names
 from training.kit.fleet import cores, slowest_first
+
+LAST_PORT: Final = 65535
 
 
 class PlanError(BarcastError):
@@ -94,7 +98,9 @@ def plan(
     Raises
     ------
     PlanError
-        An unknown source or model, a folder that lacks or is not wanted, a number out of its range.
+        An unknown source or model, a folder that lacks or is not wanted, a name that can't be a symbol, an address
+        that can't be one, a number out of its range.
+
     """
     chosen = next((known for known in SOURCES if known == source), None)
     if chosen is None:
@@ -102,6 +108,8 @@ def plan(
     if (chosen == "csv") != (folder is not None):
         found = "none" if folder is None else str(folder)
         raise PlanError(f"expected a folder of files for the source csv, and only for it, found {found}; correct it")
+    if service is not None:
+        _check_address(service)
     if chosen == "yahoo" and not symbols:
         raise PlanError("expected the symbols to ask Yahoo for, found none; name them")
     known_models = model_names()
@@ -117,7 +125,7 @@ def plan(
     return Plan(
         source=chosen,
         folder=None if folder is None else Path(folder),
-        symbols=tuple(dict.fromkeys(symbols)),
+        symbols=tuple(dict.fromkeys(map(_symbol, symbols))),
         models=tuple(slowest_first(models)),
         artifacts=artifacts or artifacts_root(),
         data=data or processed_root().parent,
@@ -129,3 +137,24 @@ def plan(
         impossible=impossible,
         provider=provider,
     )
+
+
+def _symbol(text: str) -> str:
+    """Return a symbol as the stored series are named: another spelling would be a series without a past."""
+    try:
+        return check_symbol(text)
+    except InvalidSymbol as error:
+        raise PlanError(f"{error}; correct it") from error
+
+
+def _check_address(service: str) -> None:
+    """Refuse what no service can be asked by: it would be found out after hours of training."""
+    import httpx
+
+    expected = f"expected the address of a service such as http://127.0.0.1:8000, found {service!r}"
+    try:
+        url = httpx.URL(service)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise PlanError(f"{expected}: {error}; correct it") from error
+    if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 80) <= LAST_PORT:
+        raise PlanError(f"{expected}; correct it")

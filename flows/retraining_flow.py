@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
+import msgspec
+
 from feature_mapper.errors import BarcastError
 from flows import engine
 from flows.choices import SCRIPT_TIMEOUT_S
@@ -135,7 +137,11 @@ def flow() -> "Flow[..., Any]":
             impossible=impossible,
         )
         summary = retrain(chosen, PrefectEngine())
-        create_markdown_artifact(summary.markdown(), key=NAME, description=summary.verdict())
+        try:
+            create_markdown_artifact(summary.markdown(), key=NAME, description=summary.verdict())
+        except Exception as error:  # noqa: BLE001  a server that is gone by now must not take the table with it
+            fault = f"summary for the UI: {type(error).__name__}: {error}"
+            summary = msgspec.structs.replace(summary, faults=(*summary.faults, fault))
         done = {"exit_code": summary.exit_code, "verdict": summary.verdict(), "text": summary.text()}
         if summary.exit_code in {EXIT_FAILED, EXIT_HALTED}:  # the run is red in the UI then, with the verdict
             return Failed(message=summary.verdict(), data=done)

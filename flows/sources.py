@@ -28,13 +28,36 @@ Status = Literal["new", "updated", "unchanged", "stored", "failed"]
 class Ingested(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one symbol.
 
-    ``restated`` tells that its history is another than before, which a new snapshot holds; ``said`` is a sentence.
+    Attributes
+    ----------
+    symbol : str
+        Its name.
+    status : str
+        Whether anything is new.
+    restated : bool
+        Whether its history is another than before, which a new snapshot holds.
+    said : str
+        A sentence.
+    explained : bool
+        Whether splits and payouts that the source names explain all that is restated, or the shipped sample was
+        replaced, which is another publisher's. What is restated and not explained has to be judged.
+    stale : bool
+        Whether the source has told less than is due.
+
     """
 
     symbol: str
     status: Status
     restated: bool
     said: str
+    explained: bool = False
+    stale: bool = False
+
+    @property
+    def mark(self) -> str:
+        """What a person should know of it in a word or two; empty if there is nothing."""
+        marks = {"failed": self.status == "failed", "restated": self.restated, "stale": self.stale}
+        return ", ".join(word for word, applies in marks.items() if applies)
 
 
 def _stored(plan: Plan, store: BarStore, _now: Clock) -> Iterator[Ingested]:
@@ -57,24 +80,29 @@ def _files(plan: Plan, store: BarStore, _now: Clock) -> Iterator[Ingested]:
     files = sorted(folder.glob("*.csv")) if folder.is_dir() else []
     if not files:
         raise PlanError(f"expected files named <SYMBOL>.csv in {folder}, found none; check the folder")
-    wanted = set(plan.symbols)
+    named: dict[str, list[Path]] = {}
     for path in files:
         try:
-            symbol = symbol_of(path.stem)
+            named.setdefault(symbol_of(path.stem), []).append(path)
         except DataError as error:
             yield Ingested(symbol=path.stem[:32], status="failed", restated=False, said=str(error))
+    for symbol, (path, *others) in named.items():
+        if plan.symbols and symbol not in plan.symbols:
             continue
-        if not wanted or symbol in wanted:
-            wanted.discard(symbol)
+        if others:
+            found = " and ".join(one.name for one in (path, *others))
+            said = f"expected one file of {symbol} in {folder}, found {found}; remove what is not meant"
+            yield Ingested(symbol=symbol, status="failed", restated=False, said=said)
+        else:
             yield _file(path, symbol, store, plan)
-    for symbol in sorted(wanted):
+    for symbol in sorted({*plan.symbols} - named.keys()):
         said = f"expected {symbol}.csv in {folder}, found none; put it there, or leave the symbol out"
         yield Ingested(symbol=symbol, status="failed", restated=False, said=said)
 
 
 def _file(path: Path, symbol: str, store: BarStore, plan: Plan) -> Ingested:
     before = store.snapshots.latest(symbol, "csv")
-    known = store.bars(symbol) if symbol in _names(store) else None
+    known, sampled = _past(symbol, store)
     try:
         data = path.read_bytes()
         if before is not None and store.snapshots.read(before) == data and _made_of(before, symbol, store):
@@ -89,7 +117,15 @@ def _file(path: Path, symbol: str, store: BarStore, plan: Plan) -> Ingested:
     said = f"{series.bars} bars, {series.first} to {series.last}, {series.adjustment.value}"
     restated = "" if known is None else _restated(known, store.bars(symbol))
     status: Status = "new" if before is None else "updated"
-    return Ingested(symbol=symbol, status=status, restated=bool(restated), said=f"{said}{restated}")
+    return Ingested(symbol=symbol, status=status, restated=bool(restated), said=f"{said}{restated}", explained=sampled)
+
+
+def _past(symbol: str, store: BarStore) -> tuple[Bars | None, bool]:
+    """Return the stored bars of a symbol, if it has some, and whether they are the shipped sample's."""
+    if symbol not in _names(store):
+        return None, False
+    info = store.info(symbol)
+    return store.bars(symbol), info.source == "sample" and not info.snapshots
 
 
 def _made_of(snapshot: Snapshot | None, symbol: str, store: BarStore) -> bool:
@@ -102,18 +138,24 @@ def _restated(known: Bars, told: Bars) -> str:
     if known.date is None or told.date is None:
         return ""
     days, left, right = np.intersect1d(known.date, told.date, return_indices=True)
+    if not len(days):
+        return f"; none of the {len(known)} known days is in it, {known.date[0]} to {known.date[-1]}"
     changed = days[~np.isclose(known.close[left], told.close[right], rtol=RESTATED, atol=0)]
     if not len(changed):
         return ""
+    if len(changed) == 1:
+        return f"; 1 known day is restated, {changed[0]}: kept as a new snapshot"
     return f"; {len(changed)} known days are restated, {changed[0]} to {changed[-1]}: kept as a new snapshot"
 
 
 def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: BarStore) -> Ingested:
     """Keep what Yahoo said as a snapshot, and store the bars that it makes.
 
-    A first history that takes the place of another source's series is compared with that day by day.
+    A first history that takes the place of another source's series is compared with that day by day. What Yahoo tells
+    otherwise than before is explained by splits and payouts where no value differs but for these, and where prices are
+    freed of the same as before.
     """
-    from data.sources.yahoo import Stale
+    from data.sources.yahoo import Correction, Restated, Stale
 
     got = outcome.got if isinstance(outcome, Stale) else outcome
     series = outcome.series
@@ -126,7 +168,7 @@ def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: Ba
         last=series.date[-1],
         why=why,
     )
-    other = store.bars(symbol) if known is None and symbol in _names(store) else None
+    other, sampled = _past(symbol, store) if known is None else (None, False)
     try:
         snapshot = store.snapshots.write(symbol, "yahoo", series.dump(), "csv", about)
         bars, adjustment = series.bars()
@@ -139,8 +181,14 @@ def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: Ba
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
     status: Status = "new" if known is None else "unchanged" if got.kind == "current" else "updated"
     restated = "" if other is None else _restated(other, store.bars(symbol))
+    named = isinstance(got, Restated) and not any(isinstance(one, Correction) for one in got.reasons)
     return Ingested(
-        symbol=symbol, status=status, restated=got.kind == "restated" or bool(restated), said=f"{outcome}{restated}"
+        symbol=symbol,
+        status=status,
+        restated=isinstance(got, Restated) or bool(restated),
+        said=f"{outcome}{restated}",
+        explained=sampled or (named and known is not None and known.adjustment is series.adjustment),
+        stale=isinstance(outcome, Stale),
     )
 
 

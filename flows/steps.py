@@ -1,9 +1,7 @@
 """The steps of a retraining, as plain functions: any engine can run them, and so can a test."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -11,7 +9,7 @@ import numpy as np
 from data.bar_store import BarStore, sample_store
 from data.calendars import Calendar, calendar_for
 from data.disk import advice
-from data.validation.report import Validation
+from data.validation.report import Note, Validation
 from data.validation.run import validate_bars, validate_features
 from feature_mapper.bars import Bars
 from feature_mapper.catalogue import CATALOGUE
@@ -22,9 +20,7 @@ from flows.plan import Plan
 from models.store import ArtifactStore
 from training.kit.fleet import Fleet, Result, script_arguments
 from training.kit.promotion import review, settle
-
-CONFIRM_S: Final = 5.0
-"""How long a service may take to serve what was promoted; it should need 2."""
+from training.kit.ritual import fingerprint
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +33,15 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     serves: str | None
 
 
-class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a running service answers with what serves in the store."""
+class OtherBars(BarcastError):
+    """A candidate was trained on other bars than were validated."""
 
-    model: str
-    version: str
-    served: bool
-    said: str
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True):
+    """The bars that were validated: their fingerprint, and the digests of the stored series that they are in."""
+
+    fingerprint: str
+    digests: dict[str, str]
 
 
 def series_of(store: BarStore, ingestion: Ingestion) -> dict[str, Bars]:
@@ -60,16 +58,22 @@ def known_before(plan: Plan) -> dict[str, Bars]:
 def check_bars(
     plan: Plan, store: BarStore, ingestion: Ingestion, before: Mapping[str, Bars], today: np.datetime64
 ) -> Validation:
-    """Judge the bars. What restated its history goes on from nothing; only live sources can be stale."""
+    """Judge the bars, also against those before; only live sources can be stale.
+
+    A restated history is a finding, unless its source explains all of it; lost days are one either way.
+    """
     series = series_of(store, ingestion)
-    restated = {one.symbol for one in ingestion.symbols if one.restated}
 
     def calendar_of(symbol: str) -> Calendar:
         return calendar_for(name=store.info(symbol).calendar)
 
-    previous = {symbol: bars for symbol, bars in before.items() if symbol in series and symbol not in restated}
+    previous = {symbol: bars for symbol, bars in before.items() if symbol in series}
+    explained = {one.symbol for one in ingestion.symbols if one.explained}
     live = today if plan.source == "yahoo" else None
-    return validate_bars(series, calendar_of, live, previous, accepted=read_accepted(plan.accepted))
+    accepted = read_accepted(plan.accepted)
+    judged = validate_bars(series, calendar_of, live, previous, accepted=accepted, explained=explained)
+    notes = tuple(Note(symbol=one.symbol, mark=one.mark, text=one.said) for one in ingestion.marked)
+    return msgspec.structs.replace(judged, notes=notes)
 
 
 def check_features(plan: Plan, store: BarStore, ingestion: Ingestion) -> Validation:
@@ -77,8 +81,8 @@ def check_features(plan: Plan, store: BarStore, ingestion: Ingestion) -> Validat
     return validate_features(series_of(store, ingestion), CATALOGUE, accepted=read_accepted(plan.accepted))
 
 
-def digests_before(plan: Plan) -> dict[str, str]:
-    """Return the digests of the imported series as they are before an ingestion."""
+def digests_of(plan: Plan) -> dict[str, str]:
+    """Return the digests of the imported series as they are at this moment."""
     return sample_store(plan.data / "processed").digests()
 
 
@@ -87,17 +91,40 @@ def keep_series(plan: Plan, held: Path, before: Mapping[str, str]) -> tuple[str,
     return sample_store(plan.data / "processed").adopt(held, before)
 
 
+def basis_of(plan: Plan, store: BarStore, ingestion: Ingestion) -> Basis:
+    """Return what candidates have to be trained on: the bars of ``store`` that were judged, which are stored by now."""
+    return Basis(fingerprint=fingerprint(series_of(store, ingestion)), digests=digests_of(plan))
+
+
 def fleet_of(plan: Plan, ingestion: Ingestion, say: Say) -> Fleet:
     """Return what runs the training scripts, each to a candidate."""
     arguments = script_arguments(plan.artifacts, plan.data / "processed", ingestion.usable, candidate=True)
     return Fleet(arguments, python=plan.python, timeout_s=plan.script_timeout_s, say=say)
 
 
-def judge_candidate(plan: Plan, result: Result) -> str:
-    """Judge a candidate against what serves at this moment, and return the words."""
+def judge_candidate(plan: Plan, result: Result, basis: Basis) -> str:
+    """Judge a candidate against what serves at this moment, and return the words.
+
+    Raises
+    ------
+    OtherBars
+        It was trained on bars that nobody judged: an import or another retraining stored others meanwhile.
+    StoreError
+        It can't be read.
+
+    """
     if result.version is None:
         raise ValueError(f"expected a published candidate of {result.model}, found none")
     store = ArtifactStore(plan.artifacts, by="retraining")
+    found = store.manifest(result.model, result.version).data_fingerprint
+    if found != basis.fingerprint:
+        now = digests_of(plan)
+        changed = sorted(name for name in {*now, *basis.digests} if now.get(name) != basis.digests.get(name))
+        since = f"; stored since: {', '.join(changed)}" if changed else ""
+        raise OtherBars(
+            f"expected a training on the bars that were validated, {basis.fingerprint[:12]}, found one on others, "
+            f"{found[:12]}{since}; retrain, and import nothing until it is done"
+        )
     verdict = review(result.model, result.version, store)
     return f"{'yes' if verdict.promoted else 'no'}: {verdict.reason}"
 
@@ -114,35 +141,6 @@ def promote_candidate(plan: Plan, result: Result) -> Settled:
         promoted=verdict.promoted,
         reason=verdict.reason,
         serves=store.current(result.model),
-    )
-
-
-def confirm(plan: Plan, promoted: Mapping[str, str], patience_s: float = CONFIRM_S) -> tuple[Confirmed, ...]:
-    """Ask a running service until it answers with the versions that were promoted, or for long enough."""
-    import httpx
-
-    if plan.service is None or not promoted:
-        return ()
-    until = time.monotonic() + patience_s
-    with httpx.Client(base_url=plan.service, timeout=patience_s) as client:
-        while True:
-            try:
-                health = client.get("/health").json()
-                serving = {entry["model"]: entry["version"] for entry in health["models"]}
-                said = ""
-            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-                serving, said = {}, f"{type(error).__name__}: {error}"
-            if serving.items() >= promoted.items() or time.monotonic() > until:
-                break
-            time.sleep(0.1)
-    return tuple(
-        Confirmed(
-            model=model,
-            version=version,
-            served=serving.get(model) == version,
-            said=said or f"serves {serving.get(model) or 'nothing'}",
-        )
-        for model, version in promoted.items()
     )
 
 

@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from flows.confirmation import Confirmed
 from flows.ingestion import Ingestion
-from flows.steps import Confirmed
 
 SCHEMA: Final = 1
 
@@ -65,7 +65,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A whole run; written as ``summary.json``.
 
-    ``halted`` says which step stopped it before any training, and why; None: none did.
+    ``halted`` says which step stopped it before any training, and why; None: none did. ``faults`` says
+    which later steps broke off, and by what.
     """
 
     schema: int
@@ -80,14 +81,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Trained, ...]
     service: tuple[Confirmed, ...]
     report: str | None
+    faults: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """Tell how it went: 4 halted, 1 a script failed or a service did not follow, 3 a candidate was kept, 0 else."""
+        """Tell how it went: 4 halted, 1 a script or step failed or a service did not follow, 3 a candidate was kept."""
         if self.halted is not None:
             return EXIT_HALTED
         states = {model.state for model in self.models}
-        if "failed" in states or not all(one.served for one in self.service):
+        if self.faults or "failed" in states or not all(one.served for one in self.service):
             return EXIT_FAILED
         return EXIT_CANDIDATES if "candidate" in states else EXIT_DONE
 
@@ -101,7 +103,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             return f"halted before any training: {self.halted}; every model serves as before"
         counted = [(state, self.count(state)) for state in ("promoted", "candidate", "failed")]
         told = ", ".join(f"{number} {_WORDS[state]}" for state, number in counted if number)
-        return f"{told or 'nothing was trained'}, of {len(self.models)} models in {self.seconds:.0f} s"
+        broken = "".join(f"; {fault}" for fault in self.faults)
+        return f"{told or 'nothing was trained'}, of {len(self.models)} models in {self.seconds:.0f} s{broken}"
 
     def text(self) -> str:
         """Return a table for a terminal."""
@@ -115,16 +118,31 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             for model in self.models
         ]
         head = ["| model | state | served before | trained | serves now | seconds | why |", "|" + "---|" * 7]
+        marked = () if self.ingestion is None else self.ingestion.marked
         data = [] if self.ingestion is None else [f"Data: {_cell(self.ingestion.verdict())}.", ""]
+        told = [f"- {_cell(one.symbol)} ({one.mark}): {_cell(one.said)}" for one in marked]
         checks = [f"Validation: {_cell(self.validation)}.", ""] if self.validation else []
         service = map(_cell, self._service())
-        return "\n".join([f"**{_cell(self.verdict())}**", "", *data, *checks, *head, *rows, "", *service])
+        return "\n".join(
+            [
+                f"**{_cell(self.verdict())}**",
+                "",
+                *data,
+                *told,
+                *([""] if told else []),
+                *checks,
+                *head,
+                *rows,
+                "",
+                *service,
+            ]
+        )
 
     def _lines(self) -> Iterator[str]:
         if self.ingestion is not None:
             yield f"data        {self.ingestion.verdict()}"
-            for one in self.ingestion.failed:
-                yield f"  {one.symbol}: {one.said}"
+            for one in self.ingestion.marked:
+                yield f"  {one.symbol} ({one.mark}): {one.said}"
         if self.validation:
             yield f"validation  {self.validation}"
         width = max((len(model.model) for model in self.models), default=0)

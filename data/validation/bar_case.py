@@ -32,6 +32,8 @@ class BarCase:
     today: np.datetime64 | None
     previous: Bars | None
     thresholds: BarThresholds
+    explained: bool = False
+    """Whether the source explains what differs from the previous series; its days have to be there all the same."""
 
     @cached_property
     def _framed(self) -> "tuple[pd.DataFrame, tuple[str, ...], frozenset[str]]":
@@ -58,7 +60,12 @@ class BarCase:
     @cached_property
     def usable(self) -> frozenset[str]:
         """Columns of the right type, and what there is to compare with."""
-        at_hand = {"calendar": self.calendar, "today": self.today, "previous": self.previous}
+        at_hand = {
+            "calendar": self.calendar,
+            "today": self.today,
+            "past": self.previous,
+            "previous": None if self.explained else self.previous,
+        }
         return self._framed[2] | {name for name, value in at_hand.items() if value is not None}
 
     @cached_property

@@ -126,7 +126,10 @@ def _repeated_told(case: BarCase, _rows: IntArray) -> Iterator[Occurrence]:
 def _restated_told(*, volume: bool) -> Callable[[BarCase, IntArray], Iterator[Occurrence]]:
     def tells(case: BarCase, _rows: IntArray) -> Iterator[Occurrence]:
         for change in case.restated.volumes if volume else case.restated.prices:
-            yield Occurrence(case.sound[change.rows], change.message)
+            rows = case.sound[change.rows]
+            # Any day would do for one change, and then for every later one of the same days: a line must not say yes
+            # to what nobody has looked at. A later change of the history ends on a later day.
+            yield Occurrence(rows, change.message, accepted_on=case.day(int(rows[-1])))
 
     return tells
 
@@ -285,7 +288,8 @@ BAR_EXPECTATIONS: Final[tuple[Bar, ...]] = (
         name="restated-history",
         severity=Severity.ERROR,
         expects="prices of the previous series times one factor, within {restated_price:g}",
-        remedy="Store the new history as a new snapshot and train on it alone.",
+        remedy="Find out who changed it, or whether the name is another's now; accept the last day of each stretch "
+        "that is right.",
         threshold="restated_price",
         needs=(*_SOUND, "previous"),
         shows=PRICES,
@@ -370,7 +374,7 @@ BAR_EXPECTATIONS: Final[tuple[Bar, ...]] = (
         name="restated-volume",
         severity=Severity.WARNING,
         expects="volumes of the previous series times one factor, within {restated_volume:g}",
-        remedy="Nothing, if it is the last day; otherwise store a new snapshot.",
+        remedy="Nothing, if it is the last day; otherwise find out who changed it.",
         threshold="restated_volume",
         needs=(*_SOUND, "volume", "previous"),
         shows=("close", "volume"),
@@ -382,7 +386,7 @@ BAR_EXPECTATIONS: Final[tuple[Bar, ...]] = (
         severity=Severity.WARNING,
         expects="every day of the previous series",
         remedy="Find out why the source no longer has them.",
-        needs=("date", "previous"),
+        needs=("date", "past"),
         holds=lambda case: not len(case.lost),
         tells=_lost_told,
     ),

@@ -48,8 +48,9 @@ gate.
 {bars}
 
 *Restated* compares with the series that was there before, day by day. All prices may be multiplied by one factor, and
-all volumes by another, as an adjusted series does on a split or a dividend. Give `previous` only for series that must
-go on from it: one whose new history was stored as a new snapshot has no past to keep.
+all volumes by another, as an adjusted series does on a split or a dividend. Where the source names splits and payouts
+that explain all that differs, `explained` names the symbol, and only its lost days are looked for. Another history is
+accepted by the last day of its stretch, and by no other: the line is of no use to a later change.
 
 ## Features
 

@@ -25,7 +25,7 @@ _NO_ROWS: Final = np.array([], dtype=np.int64)
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """A person looked at what an expectation calls wrong, and it is right: a real crash that looks like a split.
 
-    ``day`` is a day of the stretch, ISO 8601; ``reason`` is what the report repeats.
+    ``day`` is a day of the stretch, ISO 8601, the last one for another history; ``reason`` is what the report repeats.
     """
 
     symbol: str
@@ -189,6 +189,8 @@ def _column(case: Case, error: "SchemaError") -> Occurrence:
 
 
 def _covers(case: Case, place: Occurrence, day: np.datetime64) -> bool:
+    if place.accepted_on is not None:
+        return bool(day == place.accepted_on)
     first, last = _days(case, place)
     return first is not None and last is not None and bool(first <= day <= last)
 

@@ -61,13 +61,15 @@ class Case(Protocol):
 class Occurrence:
     """One place where an expectation is broken: rows (none for the series as a whole), a sentence, days that it spans.
 
-    Days are for what lies between rows, as a hole; by default they are those of the rows.
+    Days are for what lies between rows, as a hole; by default they are those of the rows. A person accepts the place by
+    any day of it, or by ``accepted_on`` alone.
     """
 
     rows: IntArray
     message: str
     first: np.datetime64 | None = None
     last: np.datetime64 | None = None
+    accepted_on: np.datetime64 | None = None
 
 
 CaseT = TypeVar("CaseT", bound=Case)

@@ -30,6 +30,7 @@ def render(validation: Validation) -> str:
         (
             _verdict(validation, state),
             _sums(validation),
+            _notes(validation),
             _touched(touched),
             _clean(clean),
             _accepted(validation),
@@ -115,6 +116,15 @@ def _sums(validation: Validation) -> str:
         '<th class="number narrow">in</th><th>what was expected, and what to do</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>\n"
     )
+
+
+def _notes(validation: Validation) -> str:
+    if not validation.notes:
+        return ""
+    items = "".join(
+        f"<li><b>{escape(note.symbol)}</b> {escape(note.mark)}: {escape(note.text)}</li>" for note in validation.notes
+    )
+    return f"<h2>What the sources said: {len(validation.notes)}</h2><ul>{items}</ul>\n"
 
 
 def _touched(touched: Sequence[tuple[str, Sequence[SeriesValidation]]]) -> str:
@@ -222,7 +232,12 @@ def _unchecked(validation: Validation) -> str:
 
 
 def _lacking(lacks: str) -> str:
-    words = {"previous": "no previous series", "calendar": "no calendar", "today": "no day to compare with"}
+    words = {
+        "previous": "no previous series, or the source explains what differs",
+        "past": "no previous series",
+        "calendar": "no calendar",
+        "today": "no day to compare with",
+    }
     return ", ".join(words.get(name, f"no usable {name}") for name in lacks.split(", "))
 
 

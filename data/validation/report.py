@@ -94,6 +94,14 @@ class Unchecked(msgspec.Struct, frozen=True, kw_only=True):
     lacks: str
 
 
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said of a series as it was brought in, and a person should know: ``mark`` is why, in a word or two."""
+
+    symbol: str
+    mark: str
+    text: str
+
+
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
     """The close of a series in few points, for its picture."""
 
@@ -156,6 +164,8 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
         What was in force; None for a stage that was not looked at.
     series : tuple of SeriesValidation
         By stage, then as given.
+    notes : tuple of Note
+        What the sources of the series said; judged by nobody.
 
     """
 
@@ -164,6 +174,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     bar_thresholds: BarThresholds | None
     feature_thresholds: FeatureThresholds | None
     series: tuple[SeriesValidation, ...]
+    notes: tuple[Note, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -188,6 +199,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
             bar_thresholds=self.bar_thresholds or other.bar_thresholds,
             feature_thresholds=self.feature_thresholds or other.feature_thresholds,
             series=(*self.series, *other.series),
+            notes=(*self.notes, *other.notes),
         )
 
     def verdict(self) -> str:

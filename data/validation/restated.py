@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from feature_mapper.bars import PRICES, Bars
 from feature_mapper.typing import DateArray, FloatArray, IntArray
+
+STRETCHES: Final = 10
+"""Runs of changed days that are told one by one; more are another history, which is told and accepted as one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
@@ -29,7 +33,8 @@ def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance:
     """Compare the days that both series have.
 
     Prices may all be multiplied by one factor, and volumes by another: that is what an adjusted series does on a split
-    or a dividend. The factor is the median over the common days, so the larger part of the history defines it.
+    or a dividend. The factor is the median over the common days, so the larger part of the history defines it. Without
+    a common day nothing shows that it is the same history, so it is another one.
 
     Parameters
     ----------
@@ -48,7 +53,7 @@ def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance:
         raise ValueError("expected two series with dates, found one without; give each bar its day")
     days, mine, theirs = np.intersect1d(new.date, previous.date, assume_unique=True, return_indices=True)
     if not len(days):
-        return Restated((), ())
+        return Restated(tuple(_replaced(new, previous.date)), ())
     # The close stands first: its factor is that of all prices, and the one that is quoted.
     names = ("close", *(name for name in PRICES if name != "close"))
     ratios = np.stack([getattr(new, name)[mine] / getattr(previous, name)[theirs] for name in names])
@@ -70,6 +75,11 @@ def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance:
     return Restated(prices, volumes)
 
 
+def _replaced(new: Bars, known: DateArray) -> Iterator[Change]:
+    if len(new) and len(known):
+        yield Change(np.arange(len(new)), f"none of the {len(known)} days known, {known[0]} to {known[-1]}")
+
+
 def _changes(
     days: DateArray, rows: IntArray, changed: np.ndarray, now: FloatArray, before: FloatArray, name: str
 ) -> tuple[Change, ...]:
@@ -79,7 +89,8 @@ def _changes(
 def _told(
     days: DateArray, rows: IntArray, changed: IntArray, now: FloatArray, before: FloatArray, name: str
 ) -> Iterator[Change]:
-    for run in np.split(changed, np.flatnonzero(np.diff(changed) != 1) + 1) if len(changed) else ():
+    runs = np.split(changed, np.flatnonzero(np.diff(changed) != 1) + 1) if len(changed) else []
+    for run in runs if len(runs) <= STRETCHES else [changed]:
         first, last = run[0], run[-1]
         span = f"on {days[first]}" if len(run) == 1 else f"on {len(run)} days from {days[first]} to {days[last]}"
         yield Change(rows[run], f"other {span}: {name} {now[first]:g} for {before[first]:g}")

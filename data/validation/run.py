@@ -41,6 +41,7 @@ def validate_bars(
     previous: Mapping[str, Bars] | None = None,
     thresholds: BarThresholds | None = None,
     accepted: Collection[Accepted] = (),
+    explained: Collection[str] = (),
 ) -> Validation:
     """Judge series of bars before features are made of them.
 
@@ -53,11 +54,14 @@ def validate_bars(
     today : numpy.datetime64 or None
         Day against which the series are called stale; None for data that end on purpose.
     previous : mapping of str to Bars, or None
-        What each series must go on from. Leave out a symbol whose new history is a new snapshot.
+        What each series must go on from.
     thresholds : BarThresholds or None
         Numbers in force; the defaults if not given.
     accepted : collection of Accepted
         What a person has looked at and found right.
+    explained : collection of str
+        Symbols whose new history is the previous one carried over splits and payouts that the source names: it may
+        lose no day, and is not compared otherwise.
 
     Raises
     ------
@@ -69,7 +73,8 @@ def validate_bars(
     _require(series)
 
     def judged(symbol: str, source: Source) -> SeriesValidation:
-        case = BarCase(symbol, source, calendar_of(symbol), today, (previous or {}).get(symbol), limits)
+        past = (previous or {}).get(symbol)
+        case = BarCase(symbol, source, calendar_of(symbol), today, past, limits, explained=symbol in explained)
         judgement = judge(case, BAR_EXPECTATIONS, accepted)
         dated = "date" in case.usable
         days = case.days[case.order] if dated else np.array([], dtype="datetime64[D]")

@@ -16,7 +16,7 @@ from data.sources.yahoo.keeping import SUFFIX
 from flows.ingestion import Ingestion, ingest
 from flows.pipeline import retrain
 from flows.plan import Plan, plan
-from flows.steps import check_bars, digests_before, keep_series, known_before
+from flows.steps import check_bars, digests_of, keep_series, known_before
 from tests.data.sources.yahoo.standin import Fault, Listing, Standin, serving, walk
 from tests.flows.support import MODEL, Heard
 
@@ -52,7 +52,7 @@ def ingested(asked: Plan, standin: Standin) -> Ingestion:
     """Ingest at the stand-in's time, and store what came."""
     held = asked.data / "held"
     done = ingest(asked, held, lambda _: None, now=lambda: standin.now)
-    keep_series(asked, held, digests_before(asked))
+    keep_series(asked, held, digests_of(asked))
     shutil.rmtree(held, ignore_errors=True)
     return done
 
@@ -209,3 +209,59 @@ def test_a_series_that_is_late_halts_the_run(asked: Plan, standin: Standin) -> N
     assert summary.halted is not None
     assert "validation, halted" in summary.halted
     assert "2012-11-01" in Path(str(summary.report)).read_text()
+
+
+def test_a_correction_of_every_day_halts_the_run_and_loses_no_check(asked: Plan, standin: Standin) -> None:
+    """A ticker that went to another company: no event explains it, so the days are named until accepted."""
+    ingested(asked, standin)
+    stored = tree_digest(asked.data / "processed")
+    standin.now += dt.timedelta(days=5)
+    standin.listings["AAA"].rows = walk("2012-01-03", "2013-03-01", seed=7)
+    summary = retrain(asked, Heard(), clock=lambda: standin.now)
+    assert summary.halted is not None
+    assert tree_digest(asked.data / "processed") == stored
+    page = Path(str(summary.report)).read_text()
+    assert "restated-history" in page
+    for text in (summary.text(), summary.markdown(), page):
+        assert "a correction: 2012-01-03 " in text
+    assert summary.ingestion is not None
+    assert summary.ingestion.verdict() == "yahoo: 2 updated; restated AAA"
+
+
+def test_a_split_with_a_correction_is_not_explained_by_the_split(asked: Plan, standin: Standin) -> None:
+    """The one close that no event moves is named by its day; the days that the split moves are no surprise."""
+    listing = standin.listings["AAA"]
+    split_on(listing, "2012-12-18")
+    ingested(asked, standin)
+    before = known_before(asked)
+    standin.now += dt.timedelta(days=5)
+    listing.rows[100] = replace(listing.rows[100], close=listing.rows[100].low)
+    done = ingested(asked, standin)
+    assert [(one.restated, one.explained) for one in done.symbols] == [(True, False), (False, False)]
+    verdict = check_bars(asked, sample_store(asked.data / "processed"), done, before, np.datetime64("2012-12-19"))
+    (finding,) = [one for part in verdict.series for one in part.findings if one.expectation == "restated-history"]
+    assert finding.rows == 1
+    assert str(listing.rows[100].day) in finding.message
+
+
+def test_a_payout_that_is_told_late_is_explained(asked: Plan, standin: Standin) -> None:
+    """It moves the days before it and not the known ones after it, so that no one factor fits them all."""
+    ingested(asked, standin)
+    before = known_before(asked)
+    listing = standin.listings["AAA"]
+    at = next(number for number, row in enumerate(listing.rows) if str(row.day) == "2012-12-10")
+    listing.rows[at] = replace(listing.rows[at], dividend=listing.rows[at].close / 20)
+    standin.now += dt.timedelta(days=5)
+    done = ingested(asked, standin)
+    assert [(one.restated, one.explained) for one in done.symbols] == [(True, True), (False, False)]
+    verdict = check_bars(asked, sample_store(asked.data / "processed"), done, before, np.datetime64("2012-12-19"))
+    assert not verdict.halts, verdict.text()
+
+
+def test_a_series_that_is_behind_is_said_to_be_stale(asked: Plan, standin: Standin) -> None:
+    """By the table and the page, and not as one of many that are up to date."""
+    standin.listings["AAA"].rows = [row for row in standin.listings["AAA"].rows if row.day <= dt.date(2012, 12, 12)]
+    summary = retrain(asked, Heard(), clock=lambda: standin.now)
+    for text in (summary.text(), summary.markdown(), Path(str(summary.report)).read_text()):
+        assert "stale" in text
+        assert "expected bars up to 2012-12-14" in text

@@ -87,6 +87,29 @@ def test_it_runs_without_a_server(tmp_path: Path, shared: Path, how: str) -> Non
     assert not (tmp_path / "artifacts").exists()
 
 
+BROKEN = """
+import sys
+import prefect.artifacts
+
+def gone(*_, **__):
+    raise ConnectionError("the server is gone")
+
+prefect.artifacts.create_markdown_artifact = gone
+from flows.retraining_flow import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.long
+def test_a_server_that_is_gone_in_the_end_does_not_take_the_table_with_it(tmp_path: Path, shared: Path) -> None:
+    """The summary for its UI can't be stored then; that is said below the table, and the exit code is 1."""
+    python = script(tmp_path, "echo it is broken; exit 7")
+    done = flow(tmp_path, ["-c", BROKEN, *arguments(tmp_path, python)], PREFECT_HOME=str(shared))
+    assert "failed (exit code 7): it is broken" in done.stdout, done.stderr[-2000:]
+    assert "summary for the UI: ConnectionError: the server is gone" in done.stdout
+    assert done.returncode == 1
+
+
 @contextlib.contextmanager
 def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Run a Prefect server on a free port, with ``home`` for its home, and yield its address."""

@@ -70,9 +70,10 @@ def judged(
     previous: Mapping[str, Bars] | None = None,
     thresholds: BarThresholds | None = None,
     accepted: "Sequence[Accepted]" = (),
+    explained: Sequence[str] = (),
 ) -> Validation:
     """Validate one series against New York."""
-    return validate_bars({SYMBOL: source}, lambda _symbol: calendar, today, previous, thresholds, accepted)
+    return validate_bars({SYMBOL: source}, lambda _symbol: calendar, today, previous, thresholds, accepted, explained)
 
 
 def names(validation: Validation) -> list[str]:

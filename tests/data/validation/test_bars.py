@@ -362,6 +362,60 @@ def test_a_row_that_tells_another_history_is_named(row: int, column: str) -> Non
     assert [one.row for one in finding.samples] == [row]
 
 
+def accepting(line_day: object, reason: str = "looked up") -> list[Accepted]:
+    """Return a line that accepts another history by a day."""
+    return [Accepted(symbol=SYMBOL, expectation="restated-history", day=str(line_day)[:10], reason=reason)]
+
+
+def test_another_history_is_one_place_and_accepted_by_its_last_day_alone() -> None:
+    """Any other day of it would say yes to later changes, too, which end on a later day."""
+    frame = quiet().drop(columns="volume")
+    other = quiet(seed=2).drop(columns="volume")
+    past = bars_of(other.iloc[:100])
+    days = frame["date"]
+
+    (finding,) = judged(frame, previous={SYMBOL: past}).series[0].findings
+    last = max(one.last for one in finding.spans)
+
+    assert finding.expectation == "restated-history"
+    assert len(finding.spans) == 1
+    assert "and" not in finding.message
+    assert last in {str(day_)[:10] for day_ in days[90:100]}
+    assert names(judged(frame, previous={SYMBOL: past}, accepted=accepting(last))) == []
+    for wrong in (days[0], days[50], days[110]):
+        assert names(judged(frame, previous={SYMBOL: past}, accepted=accepting(wrong))) == ["restated-history"]
+    later = bars_of(other.iloc[:110])
+    assert names(judged(frame, previous={SYMBOL: later}, accepted=accepting(last))) == ["restated-history"]
+
+
+def test_a_series_without_any_known_day_is_another_history() -> None:
+    """Nothing shows that it goes on from the known one, however quiet it is."""
+    frame = quiet()
+    past = {SYMBOL: bars_of(frame.iloc[:50])}
+
+    found = judged(frame.iloc[50:], previous=past)
+
+    assert names(found) == ["restated-history", "lost-days"]
+    assert "none of the 50 days known, 2024-01-02" in found.series[0].findings[0].message
+    accepted = accepting(frame["date"].iloc[-1])
+    assert names(judged(frame.iloc[50:], previous=past, accepted=accepted)) == ["lost-days"]
+
+
+def test_what_the_source_explains_is_not_compared_and_loses_no_day() -> None:
+    """Payouts that are told late move a part of the days; a day that is gone is named all the same."""
+    frame = quiet()
+    past = {SYMBOL: bars_of(frame)}
+    scale(frame, slice(0, 40), 0.98)
+
+    found = judged(frame, previous=past, explained=[SYMBOL])
+    assert names(found) == []
+    assert {"restated-history", "restated-volume"} == {
+        one.expectation for one in found.series[0].unchecked if one.lacks == "previous"
+    }
+    assert names(judged(frame.iloc[2:], previous=past, explained=[SYMBOL])) == ["lost-days"]
+    assert names(judged(frame, previous=past)) == ["restated-history"]
+
+
 def test_thresholds_move_what_is_found() -> None:
     """The same series breaks another expectation, or none, under other numbers."""
     frame = quiet()
