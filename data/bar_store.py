@@ -201,6 +201,8 @@ class BarStore:
             if symbol in fresh._broken or entry.root in fresh._unlisted:
                 stored[symbol] = entry
                 fresh._series[symbol] = entry, bars
+        for symbol in fresh._broken.keys() - known.keys():
+            stored.pop(symbol, None)  # or each question about it, and each list, would try to read it
         return fresh
 
     def import_csv(

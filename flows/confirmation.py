@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from flows.plan import Plan
 
-CONFIRM_S: Final = 5.0
-"""How long a service may take to serve what was promoted; it should need 2."""
+if TYPE_CHECKING:
+    import httpx
+
+CONFIRM_S: Final = 10.0
+"""How long a service may take to serve what was promoted, and to say so often enough; it should need 2, and 1 to 2."""
 
 AGREEING: Final = 10
 """Answers in a row that have to name a version. A connection is one worker's; of two, one that lags behind is missed by
@@ -35,15 +38,16 @@ def confirm(plan: Plan, promoted: Mapping[str, str], patience_s: float = CONFIRM
     until = time.monotonic() + patience_s
     agreed = dict.fromkeys(promoted, 0)
     said = dict.fromkeys(promoted, "")
-    while (left := until - time.monotonic()) > 0 and min(agreed.values()) < AGREEING:
-        serving, trouble = _asked(plan.service, max(left, PAUSE_S))
-        for model, version in promoted.items():
-            if serving.get(model) == version:
-                agreed[model] += 1
-            else:
-                agreed[model] = 0
-                said[model] = trouble or f"serves {serving.get(model) or 'nothing'}"
-        time.sleep(PAUSE_S)
+    with _client() as client:
+        while (left := until - time.monotonic()) > 0 and min(agreed.values()) < AGREEING:
+            serving, trouble = _asked(client, plan.service, max(left, PAUSE_S))
+            for model, version in promoted.items():
+                if serving.get(model) == version:
+                    agreed[model] += 1
+                else:
+                    agreed[model] = 0
+                    said[model] = trouble or f"serves {serving.get(model) or 'nothing'}"
+            time.sleep(PAUSE_S)
     return tuple(
         Confirmed(
             model=model,
@@ -55,13 +59,19 @@ def confirm(plan: Plan, promoted: Mapping[str, str], patience_s: float = CONFIRM
     )
 
 
-def _asked(service: str, left_s: float) -> tuple[dict[str, str | None], str]:
-    """Ask once, by a connection of its own; return the version of each model, or what went wrong."""
+def _client() -> "httpx.Client":
+    """Return a client that asks each time by a connection of its own."""
+    import httpx
+
+    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+
+
+def _asked(client: "httpx.Client", service: str, left_s: float) -> tuple[dict[str, str | None], str]:
+    """Ask once; return the version of each model, or what went wrong."""
     import httpx
 
     try:
-        with httpx.Client(base_url=service, timeout=left_s) as client:
-            health = client.get("/health").json()
+        health = client.get(f"{service.rstrip('/')}/health", timeout=left_s).json()
         return {entry["model"]: entry["version"] for entry in health["models"]}, ""
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
         return {}, f"{type(error).__name__}: {error}"

@@ -100,8 +100,8 @@ class _Run:
     def ingested(self) -> Ingestion:
         """Ask for what is missing of the bars, and hold it."""
         self._sweep()
+        self.digests = steps.digests_of(self.plan)  # first, so that an import from here on is one that came meanwhile
         self.before = self._step("remember", lambda: steps.known_before(self.plan))
-        self.digests = steps.digests_of(self.plan)
         self.ingestion = self._step("ingest", lambda: ingest(self.plan, self.held, self.engine.say, self.clock))
         if self.ingestion.halts:
             failed = "; ".join(f"{one.symbol}: {one.said}" for one in self.ingestion.failed[:3])

@@ -181,7 +181,9 @@ def _kept(symbol: str, outcome: "Usable", known: "YahooSeries | None", store: Ba
         return Ingested(symbol=symbol, status="failed", restated=False, said=str(error))
     status: Status = "new" if known is None else "unchanged" if got.kind == "current" else "updated"
     restated = "" if other is None else _restated(other, store.bars(symbol))
-    named = isinstance(got, Restated) and not any(isinstance(one, Correction) for one in got.reasons)
+    named = isinstance(got, Restated) and all(
+        not isinstance(one, Correction) or one.of_volumes_alone for one in got.reasons
+    )
     return Ingested(
         symbol=symbol,
         status=status,

@@ -127,8 +127,8 @@ def _restated_told(*, volume: bool) -> Callable[[BarCase, IntArray], Iterator[Oc
     def tells(case: BarCase, _rows: IntArray) -> Iterator[Occurrence]:
         for change in case.restated.volumes if volume else case.restated.prices:
             rows = case.sound[change.rows]
-            # Any day would do for one change, and then for every later one of the same days: a line must not say yes
-            # to what nobody has looked at. A later change of the history ends on a later day.
+            # Any day would do for one change, and then for every later one of any of its days. The last day alone
+            # keeps an old line from saying yes to a change that goes on to later days.
             yield Occurrence(rows, change.message, accepted_on=case.day(int(rows[-1])))
 
     return tells

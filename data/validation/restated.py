@@ -1,16 +1,21 @@
 """Whether a series goes on from the one before: the same history, up to one factor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from feature_mapper.bars import PRICES, Bars
-from feature_mapper.typing import DateArray, FloatArray, IntArray
+from feature_mapper.typing import BoolArray, DateArray, FloatArray, IntArray
 
 STRETCHES: Final = 10
 """Runs of changed days that are told one by one; more are another history, which is told and accepted as one."""
+
+
+MOST_DIGITS: Final = 4
+PRINTED: Final = 1e-6
+"""A price is printed with so many digits behind the point at most if it is so close to such a number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds an array
@@ -41,7 +46,7 @@ def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance:
     new, previous : Bars
         With dates.
     price_tolerance, volume_tolerance : float
-        Relative difference that rounding explains.
+        Relative difference that rounding explains, of prices beyond the digits that they were printed with.
 
     Raises
     ------
@@ -56,11 +61,21 @@ def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance:
         return Restated(tuple(_replaced(new, previous.date)), ())
     # The close stands first: its factor is that of all prices, and the one that is quoted.
     names = ("close", *(name for name in PRICES if name != "close"))
-    ratios = np.stack([getattr(new, name)[mine] / getattr(previous, name)[theirs] for name in names])
-    factor = float(np.median(ratios[0]))
-    off = np.abs(ratios / factor - 1)
+    now_told = np.stack([getattr(new, name)[mine] for name in names])
+    told_before = np.stack([getattr(previous, name)[theirs] for name in names])
+    factor = float(np.median(now_told[0] / told_before[0]))
+    expected_prices = told_before * factor
+    # Half a cent is more than a thousandth of a price below 5: what was printed in cents, twice, may differ by one.
+    printed = (_step(now_told) + factor * _step(told_before)) / 2
+    off = (np.abs(now_told - expected_prices) - printed) / expected_prices
+    worst, row = off.argmax(axis=0), np.arange(len(days))
     prices = _changes(
-        days, mine, off.max(axis=0) > price_tolerance, new.close[mine], previous.close[theirs] * factor, "close"
+        days,
+        mine,
+        off.max(axis=0) > price_tolerance,
+        now_told[worst, row],
+        expected_prices[worst, row],
+        [names[column] for column in worst.tolist()],
     )
     volumes: tuple[Change, ...] = ()
     if new.volume is not None and previous.volume is not None:
@@ -70,7 +85,12 @@ def compare(new: Bars, previous: Bars, price_tolerance: float, volume_tolerance:
         expected = before * scale
         # An unknown volume compares false: it tells no other history.
         volumes = _changes(
-            days, mine, np.abs(now - expected) > volume_tolerance * np.maximum(now, expected), now, expected, "volume"
+            days,
+            mine,
+            np.abs(now - expected) > volume_tolerance * np.maximum(now, expected),
+            now,
+            expected,
+            ["volume"] * len(days),
         )
     return Restated(prices, volumes)
 
@@ -81,16 +101,25 @@ def _replaced(new: Bars, known: DateArray) -> Iterator[Change]:
 
 
 def _changes(
-    days: DateArray, rows: IntArray, changed: np.ndarray, now: FloatArray, before: FloatArray, name: str
+    days: DateArray, rows: IntArray, changed: BoolArray, now: FloatArray, before: FloatArray, names: Sequence[str]
 ) -> tuple[Change, ...]:
-    return tuple(_told(days, rows, np.flatnonzero(changed), now, before, name))
+    return tuple(_told(days, rows, np.flatnonzero(changed), now, before, names))
 
 
 def _told(
-    days: DateArray, rows: IntArray, changed: IntArray, now: FloatArray, before: FloatArray, name: str
+    days: DateArray, rows: IntArray, changed: IntArray, now: FloatArray, before: FloatArray, names: Sequence[str]
 ) -> Iterator[Change]:
     runs = np.split(changed, np.flatnonzero(np.diff(changed) != 1) + 1) if len(changed) else []
     for run in runs if len(runs) <= STRETCHES else [changed]:
         first, last = run[0], run[-1]
         span = f"on {days[first]}" if len(run) == 1 else f"on {len(run)} days from {days[first]} to {days[last]}"
-        yield Change(rows[run], f"other {span}: {name} {now[first]:g} for {before[first]:g}")
+        yield Change(rows[run], f"other {span}: {names[first]} {now[first]:g} for {before[first]:g}")
+
+
+def _step(prices: FloatArray) -> float:
+    """Return the power of ten that all prices are multiples of: what they were printed with; 0 for finer ones."""
+    for digits in range(MOST_DIGITS + 1):
+        scaled = prices * 10.0**digits
+        if np.all(np.abs(scaled - np.round(scaled)) < PRINTED):
+            return float(10.0**-digits)
+    return 0.0

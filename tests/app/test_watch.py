@@ -18,8 +18,8 @@ from tests.app.support import make_settings
 from tests.app.two_versions import FIRST, MODEL, SECOND
 
 INTERVAL = 0.02
-TRIES = 7
-PROMPT_S = 2.0
+TRIES = 8
+PROMPT_S = 4.5
 """Less than the pause that follows so many tries in vain, and more than a load takes on a busy machine."""
 
 

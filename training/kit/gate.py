@@ -128,6 +128,12 @@ def _objections(
         hint = "train it on the champion's symbols too, or promote it by hand"
         yield f"expected {LEAST_DAYS} days that {name} forecast as well, found fewer; {hint}"
         return
+    compared = {comparison.tier for comparison in against}
+    known = {(tier.tier, tier.metric) for tier in incumbent.losses.tiers}
+    both = {tier.tier for tier in candidate.losses.tiers if (tier.tier, tier.metric) in known}
+    if short := sorted(both - compared):
+        hint = "train it on the champion's symbols too, or promote it by hand"
+        yield f"expected {LEAST_DAYS} days that {name} forecast as well in tier {short[-1]} too, found fewer; {hint}"
     if lacking := _lacking(candidate.losses, incumbent.losses):
         hint = "train it on that too, or promote it by hand"
         yield f"expected all that {name} forecasts as well, found no {lacking}; {hint}"

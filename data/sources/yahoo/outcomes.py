@@ -80,6 +80,11 @@ class Correction:
     cells: tuple[Cell, ...]
     total: int
 
+    @property
+    def of_volumes_alone(self) -> bool:
+        """Whether no price and no day is among them, as far as all are listed."""
+        return self.total == len(self.cells) and all(cell.field == "volume" for cell in self.cells)
+
     def __str__(self) -> str:
         more = f" and {self.total - SHOWN} more" if self.total > SHOWN else ""
         return f"a correction: {', '.join(map(str, self.cells[:SHOWN]))}{more}"

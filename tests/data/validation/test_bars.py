@@ -348,7 +348,7 @@ def test_one_factor_over_all_is_no_other_history(factor: float, volumes: float) 
 
 @given(row=st.integers(0, 99), column=st.sampled_from(PRICES))
 def test_a_row_that_tells_another_history_is_named(row: int, column: str) -> None:
-    """Any price of any common row that was restated is found by its day."""
+    """Any price of any common row that was restated is found by its day, and quoted."""
     frame = quiet()
     past = frame.iloc[:100].copy()
     past.loc[row, column] *= {"high": 1.01, "low": 0.99}.get(column, 1.0)
@@ -359,7 +359,24 @@ def test_a_row_that_tells_another_history_is_named(row: int, column: str) -> Non
 
     assert finding.expectation == "restated-history"
     assert str(frame.loc[row, "date"])[:10] in finding.message
+    if column in {"high", "low"}:
+        assert f": {column} " in finding.message
     assert [one.row for one in finding.samples] == [row]
+
+
+def test_an_adjusted_history_that_is_printed_in_cents_is_the_same_one() -> None:
+    """Half a cent is more than a thousandth of a price below five; a whole dollar of it is not."""
+    frame = quiet()
+    scale(frame, slice(None), 0.02)
+    exact = frame.copy()
+    frame[list(PRICES)] = frame[list(PRICES)].round(2)
+    adjusted = exact.copy()
+    adjusted[list(PRICES)] = (exact[list(PRICES)] * 0.995).round(2)
+
+    past = {SYMBOL: bars_of(frame.iloc[:100])}
+    assert names(judged(adjusted, previous=past)) == []
+    adjusted.loc[50, list(PRICES)] = [*(adjusted.loc[50, list(PRICES)] + 0.05)]
+    assert names(judged(adjusted, previous=past)) == ["restated-history"]
 
 
 def accepting(line_day: object, reason: str = "looked up") -> list[Accepted]:

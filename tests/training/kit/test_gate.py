@@ -259,6 +259,15 @@ def test_too_little_in_common_promotes_nothing(tmp_path: Path, days: int) -> Non
     assert "expected 252 days that v000001 forecast as well, found fewer; train it on" in verdict.reason
 
 
+def test_too_little_in_common_in_one_tier_promotes_nothing(tmp_path: Path) -> None:
+    """The others say nothing about it, and it may be the one that answers quote."""
+    whole, short = losses(0.2), losses(0.2, start=DAYS - 100)
+    mixed = Losses(whole.symbols, (whole.tiers[0], short.tiers[1]))
+    verdict = judged(candidate(0.2, mixed), champion(tmp_path, losses(0.0)))
+    assert not verdict.promoted
+    assert "expected 252 days that v000001 forecast as well in tier 22 too, found fewer" in verdict.reason
+
+
 def test_other_targets_and_scores_are_not_compared(tmp_path: Path) -> None:
     """A skill in log loss says nothing about one in variance, nor one over five days about one over one."""
     store = champion(tmp_path, losses(0.2))
