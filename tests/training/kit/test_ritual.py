@@ -36,7 +36,7 @@ SPECS = {
     ),
 }
 every_family = pytest.mark.parametrize("model", SPECS)
-SERIES = markets(1000)  # of the risk classes, the first 509 days have none, and the gate asks for 252 more
+SERIES = markets(1150)  # of the risk classes, the first 509 days have none, and the gate asks for 252 more
 
 
 @pytest.fixture(scope="module")
