@@ -47,13 +47,21 @@ def environment(**changed: str) -> Mapping[str, str]:
     return {**inherited, **changed}
 
 
+def places(folder: Path) -> dict[str, str]:
+    """Return the settings that keep models and bars below a folder."""
+    return {"BARCAST_ARTIFACTS_DIR": str(folder / "artifacts"), "BARCAST_DATA_DIR": str(folder / "data")}
+
+
 @contextlib.contextmanager
 def running(command: Sequence[str], folder: Path, **settings: str) -> Iterator[Running]:
-    """Run a command of this interpreter from a folder until it has printed its banner; end it if the test did not."""
+    """Run a command of this interpreter from a folder until it has printed its banner; end it if the test did not.
+
+    Unless settings name others, its models and bars are below that folder: what lies in a checkout says nothing here.
+    """
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=folder,
-        env=environment(PORT="0", **settings),
+        env=environment(PORT="0", **{**places(folder), **settings}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

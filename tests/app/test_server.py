@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from app.settings import PROJECT
-from tests.app.processes import environment, running, wait_for
+from tests.app.processes import environment, places, running, wait_for
 
 KEY = "correct-horse-battery-staple"
 MAIN = str(PROJECT / "app" / "main.py")
@@ -48,7 +48,8 @@ def test_uvicorn_starts_it_too(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    settings = environment(**places(tmp_path))
+    process = subprocess.Popen(command, cwd=tmp_path, env=settings, stderr=subprocess.PIPE, text=True)
     try:
         assert wait_for(f"http://127.0.0.1:{port}/livez").status_code == 200
         assert httpx2.get(f"http://127.0.0.1:{port}/livez", headers={"Host": "evil.example"}).status_code == 403

@@ -7,6 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from data.bar_store import BarStore
+from data.errors import ShelfBusy
+from data.sources.result import ReadReport
+from flows import engine
 from flows.engine import Plain
 from flows.plan import Plan, plan
 from tests.app.served import SAMPLE, as_csv
@@ -55,6 +61,22 @@ def plan_for(root: Path, **changed: Any) -> Plan:
         **changed,
     }
     return plan(**asked)
+
+
+def second_is_busy(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have the second import meet another writer, and nobody wait for that; return the symbols that are imported."""
+    tries: list[str] = []
+    imports = BarStore.import_csv
+
+    def busy(self: BarStore, source: Path, symbol: str, **options: Any) -> ReadReport:
+        tries.append(symbol)
+        if len(tries) == 2:
+            raise ShelfBusy("expected the lock of the folder, found another writer")
+        return imports(self, source, symbol, **options)
+
+    monkeypatch.setattr(BarStore, "import_csv", busy)
+    monkeypatch.setattr(engine, "PAUSE_S", 0.0)
+    return tries
 
 
 class Heard(Plain):

@@ -18,7 +18,7 @@ import pytest
 from flows.pipeline import retrain
 from flows.summary import EXIT_DONE
 from models.store import ArtifactStore
-from tests.app.processes import environment, wait_for
+from tests.app.processes import environment, places, wait_for
 from tests.flows.support import MODEL, SMALL, SYMBOLS, Heard, plan_for, script, training, write_files
 from tests.support.contract import Answer
 from tests.support.over_http import ask
@@ -97,11 +97,6 @@ def barcast(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
-
-
-def places(root: Path) -> dict[str, str]:
-    """Return where models and bars of this test are."""
-    return {"BARCAST_ARTIFACTS_DIR": str(root / "artifacts"), "BARCAST_DATA_DIR": str(root / "data")}
 
 
 @pytest.fixture

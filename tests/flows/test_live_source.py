@@ -1,6 +1,7 @@
 """Ingestion from a live source: the real yfinance against a stand-in, into snapshots and stored series."""
 
 import datetime as dt
+import functools
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 from data.bar_store import sample_store
 from data.integrity import tree_digest
+from data.sources import yahoo
 from data.sources.yahoo import asking
 from data.sources.yahoo.keeping import SUFFIX
 from flows.ingestion import Ingestion, ingest
@@ -36,8 +38,9 @@ def standin() -> Iterator[Standin]:
 
 
 @pytest.fixture
-def asked(standin: Standin, tmp_path: Path) -> Plan:
-    """Return a plan that asks the stand-in."""
+def asked(standin: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Return a plan that asks the stand-in, without the pauses between questions that Yahoo is owed."""
+    monkeypatch.setattr(yahoo, "Yahoo", functools.partial(yahoo.Yahoo, pause_s=0.0))
     return plan(
         source="yahoo",
         symbols=SYMBOLS,

@@ -10,18 +10,27 @@ import msgspec
 import numpy as np
 import pytest
 
-from data.bar_store import BarStore, sample_store
-from data.errors import ShelfBusy
+from data.bar_store import sample_store
 from data.integrity import tree_digest
-from data.sources.result import ReadReport
 from data.validation.report import Validation
-from flows import engine, steps
+from flows import steps
 from flows.pipeline import retrain
 from flows.plan import Plan
 from flows.summary import EXIT_CANDIDATES, EXIT_DONE, EXIT_FAILED, EXIT_HALTED, Summary
 from models.errors import StoreUnreadable
 from models.store import ArtifactStore
-from tests.flows.support import BARS, MODEL, SMALL, SYMBOLS, Heard, plan_for, script, training, write_files
+from tests.flows.support import (
+    BARS,
+    MODEL,
+    SMALL,
+    SYMBOLS,
+    Heard,
+    plan_for,
+    script,
+    second_is_busy,
+    training,
+    write_files,
+)
 
 RUN_FILES = ["summary.json", "validation.html", "validation.json"]
 
@@ -133,17 +142,7 @@ def test_bars_that_are_not_fit_halt_before_any_script(tmp_path: Path) -> None:
 def test_an_ingestion_that_finds_another_writer_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole step, and what came of its symbols is what came of the last try."""
     write_files(tmp_path / "files")
-    tries: list[str] = []
-    imports = BarStore.import_csv
-
-    def busy(self: BarStore, source: Path, symbol: str, **options: Any) -> ReadReport:
-        tries.append(symbol)
-        if len(tries) == 2:
-            raise ShelfBusy("expected the lock of the folder, found another writer")
-        return imports(self, source, symbol, **options)
-
-    monkeypatch.setattr(BarStore, "import_csv", busy)
-    monkeypatch.setattr(engine, "PAUSE_S", 0.0)
+    tries = second_is_busy(monkeypatch)
     summary, heard = run(plan_for(tmp_path, python=script(tmp_path, "exit 1")))
     assert summary.halted is None
     assert any(line.startswith("[ingest] try 1 of 3") for line in heard.lines)
@@ -201,7 +200,7 @@ def test_a_script_that_fails_stops_only_itself(tmp_path: Path, body: str, words:
     assert not (tmp_path / "artifacts").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_script_that_fails_and_one_that_hangs_do_not_stop_a_third(tmp_path: Path) -> None:
     """Each with its reason; the third is promoted."""
     write_files(tmp_path / "files")

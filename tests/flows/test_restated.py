@@ -2,21 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from data.bar_store import BarStore, sample_store
-from data.errors import ShelfBusy
+from data.bar_store import sample_store
 from data.integrity import tree_digest
-from data.sources.result import ReadReport
-from flows import engine
 from flows.pipeline import retrain
 from flows.plan import Plan
 from flows.summary import EXIT_HALTED, Summary
 from tests.app.served import SAMPLE, as_csv
-from tests.flows.support import BARS, Heard, plan_for, script, write_files
+from tests.flows.support import BARS, Heard, plan_for, script, second_is_busy, write_files
 
 HEAD = "symbol,expectation,day,reason\n"
 
@@ -148,17 +144,7 @@ def test_a_second_try_is_not_compared_with_the_first(tmp_path: Path, monkeypatch
     path = tmp_path / "files" / "IBM.csv"
     head, *old = path.read_text().splitlines()
     path.write_text("\n".join([head, *(moved(line, 1 + 0.01 * (at % 2)) for at, line in enumerate(old))]) + "\n")
-    tries: list[str] = []
-    imports = BarStore.import_csv
-
-    def busy(self: BarStore, source: Path, symbol: str, **options: Any) -> ReadReport:
-        tries.append(symbol)
-        if len(tries) == 2:
-            raise ShelfBusy("expected the lock of the folder, found another writer")
-        return imports(self, source, symbol, **options)
-
-    monkeypatch.setattr(BarStore, "import_csv", busy)
-    monkeypatch.setattr(engine, "PAUSE_S", 0.0)
+    tries = second_is_busy(monkeypatch)
     summary = retrain(plan_for(tmp_path, symbols=("IBM", "MSFT"), python=script(tmp_path, "exit 1")), Heard())
     assert tries == ["IBM", "MSFT", "IBM", "MSFT"]
     assert summary.halted is None, summary.text()

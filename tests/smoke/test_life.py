@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.app.processes import PATIENT, Running, environment, running, wait_for
 from tests.support.contract import Contract
 from tests.support.over_http import ask
 from tests.support.questions import questions
 
-CALLS = 100
 ASKERS = 8
 _COUNT = re.compile(r'barcast_requests_total\{.*method="POST".*route="(?P<path>[^"]+)".*\}')
 PATIENCE_S = 5.0
@@ -34,10 +35,11 @@ def answers(url: str, asked: tuple[tuple[str, bytes], ...]) -> list[bytes]:
     return [answer.body for answer in said]
 
 
-def test_the_same_question_has_the_same_bytes_a_hundred_times(server: Running, contract: Contract) -> None:
+@pytest.mark.parametrize("calls", [10, pytest.param(100, marks=pytest.mark.long)])
+def test_the_same_question_has_the_same_bytes(calls: int, server: Running, contract: Contract) -> None:
     """Every form of every route, the forecast included: one answer, however often, with any request id."""
     for path, body in questions(contract):
-        said = Counter(ask(server.url, "POST", path, body).body for _ in range(CALLS))
+        said = Counter(ask(server.url, "POST", path, body).body for _ in range(calls))
         assert len(said) == 1, f"{path} {body[:80]!r}: {list(said)[:2]}"
 
 
