@@ -43,9 +43,10 @@ class Patient:
         return last.why if last.event == "quarantine" and last.version == BAD else None
 
     def heal(self) -> None:
-        """Put back every byte, and take back the quarantine."""
-        self.marker.unlink(missing_ok=True)
-        (self.folder.parent / "ledger.jsonl").write_bytes(self.ledger)
+        """Put back every byte, then take back the quarantine: whoever looks meanwhile finds one, or what is sound."""
+        ledger = self.folder.with_name("ledger.jsonl")
+        (aside := ledger.with_name("stray-ledger")).write_bytes(self.ledger)
+        aside.replace(ledger)
         if self.folder.is_symlink():
             self.folder.unlink()
             self.folder.with_name("moved").rename(self.folder)
@@ -59,6 +60,7 @@ class Patient:
                 path.write_bytes(data)
         for stray in self.folder.parent.glob("stray*"):
             stray.unlink()
+        self.marker.unlink(missing_ok=True)
 
 
 def copied(trained: Path, root: Path, model: str) -> ArtifactStore:
