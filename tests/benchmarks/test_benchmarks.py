@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -20,6 +22,7 @@ def test_rules_of_thumb_are_not_measured(tmp_path: Path) -> None:
     assert "of the constant" not in done.stdout
 
 
+@pytest.mark.long
 def test_models_are_measured(trained_store: Path, tmp_path: Path) -> None:
     """Few requests tell no figure, but every route its cost."""
     settings = {"BARCAST_ARTIFACTS_DIR": str(trained_store), "BARCAST_DATA_DIR": str(tmp_path)}

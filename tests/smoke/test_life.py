@@ -54,6 +54,7 @@ def test_it_ends_at_ctrl_c_and_says_the_same_after_a_restart(
         _ends(another, signal.SIGINT, 130)
 
 
+@pytest.mark.long
 def test_a_start_takes_little(trained_store: Path, tmp_path: Path) -> None:
     """All models loaded and proven, then ended by SIGTERM: in CPU, little more than the import of what they need."""
     imports, starts = list[float](), list[float]()

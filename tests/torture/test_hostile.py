@@ -204,6 +204,7 @@ def test_a_small_wrong_file_costs_little(name: str, service: InProcess, contract
         assert wrong <= 0.25 * dear
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_body_costs_little(name: str, service: InProcess, contract: Contract) -> None:
     """The slope of CPU time over size is at most 0.3 s a MB on every route, and no size is far above the line."""

@@ -31,6 +31,7 @@ def store(two_version_store: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(two_version_store, tmp_path / "store"))
 
 
+@pytest.mark.long
 def test_forty_swaps_under_load_fail_and_mix_nothing(store: Path, tmp_path: Path) -> None:
     """By the admin's route and behind the server's back; every answer is, to the byte, that of the version it names."""
     done = swap_under_load(store, tmp_path, swaps=SWAPS, clients=2, steady=0.1)
