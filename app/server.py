@@ -1,5 +1,6 @@
 """The server process: a socket, uvicorn, a banner, and a clean end."""
 
+import argparse
 import json
 import os
 import shlex
@@ -12,7 +13,7 @@ from typing import Final, NoReturn
 import uvicorn
 
 from app.main import Service, create_app
-from app.settings import Settings, SettingsError, is_loopback, load_settings
+from app.settings import Settings, SettingsError, env_example, is_loopback, load_settings
 
 GRACE_SECONDS: Final = 3
 """How long requests in flight may take after a signal to stop."""
@@ -36,6 +37,7 @@ class _Server(uvicorn.Server):
 
 def main() -> NoReturn:
     """Run the service until it is told to stop; exit 0 on SIGTERM, 130 on Ctrl-C, 2 if it can't start."""
+    _no_arguments()
     signal.signal(signal.SIGTERM, _leave)
     try:
         settings = load_settings()
@@ -50,6 +52,17 @@ def main() -> NoReturn:
     finally:
         listener.close()
     sys.exit(0)
+
+
+def _no_arguments() -> None:
+    """Refuse arguments, which would go unheard, and list the settings for ``--help``."""
+    argparse.ArgumentParser(
+        prog="python -m app",
+        usage="python -m app [-h], with settings in the environment",
+        description="Serve the models until Ctrl-C.",
+        epilog=env_example(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
 
 
 def _serve(app: Service, settings: Settings, listener: socket.socket) -> None:

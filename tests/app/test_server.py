@@ -101,10 +101,10 @@ def upload(port: int, framing: str) -> tuple[bytes, int]:
     return answer, sent
 
 
-def start(**settings: str) -> subprocess.CompletedProcess[str]:
+def start(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Start the service where it can't; return what it said."""
     return subprocess.run(
-        [sys.executable, "-m", "app"],
+        [sys.executable, "-m", "app", *arguments],
         env=environment(**settings),
         cwd=PROJECT,
         capture_output=True,
@@ -132,6 +132,17 @@ def test_a_taken_port_is_said() -> None:
     assert f"127.0.0.1:{port}" in done.stderr
     assert "export PORT=" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_arguments_are_not_passed_over() -> None:
+    """Settings are in the environment: whoever gives an option learns that, and by --help which there are."""
+    refused = start("--port", "80")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "with settings in the environment" in refused.stderr
+    assert "unrecognized arguments: --port 80" in refused.stderr
+    told = start("--help")
+    assert told.returncode == 0
+    assert "#BARCAST_PORT=8000" in told.stdout
 
 
 def test_importing_does_nothing() -> None:
