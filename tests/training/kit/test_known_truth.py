@@ -110,7 +110,7 @@ def test_noise_has_no_skill(name: str) -> None:
     assert result.truth.value < 0.001
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["direction", "return"])
 def test_noise_is_hardly_ever_called_skill(name: str) -> None:
     """An interval of 95 % lies above 0 in one of 40 markets of noise, so in at most one of these ten."""
