@@ -1,6 +1,6 @@
 """The outermost layer: what holds for every request, whatever happens inside.
 
-A request id, the API key, a bound on the body, headers that browsers heed, a count, and a readable answer if all else
+A request id, the API key, a bound on the body, headers that browsers heed, a count, and a readable answer to whatever
 fails. Plain ASGI, as it runs on every request: it costs about as much as one dictionary of headers.
 """
 
@@ -135,10 +135,12 @@ class Boundary:
                         exchange, receive, chunked=chunked
                     )  # with a length, the server sees to it that it is true
                 await self._app(scope, receive, exchange.answer)
-        except Exception:  # the last resort: whatever it was, the client gets a problem and the log the stack
-            log.exception("request %s failed: %s %s", request_id.decode(), scope["method"], shown(scope["path"]))
+        except Exception as error:  # whatever it was, the client gets a problem
+            problem = errors.from_exception(error)
+            if problem is errors.INTERNAL or exchange.status:  # nobody foresaw it: the log gets the stack
+                log.exception("request %s failed: %s %s", REQUEST_ID.get(), scope["method"], shown(scope["path"]))
             if exchange.status == 0 and exchange.refusal is None:
-                await exchange.refuse(errors.INTERNAL)
+                await exchange.refuse(errors.at_path(scope, problem))
         if exchange.refusal is not None:
             await self._turn_away(exchange, exchange.refusal, headers, receive)
         route = getattr(scope.get("route"), "path", UNMATCHED)

@@ -1,6 +1,7 @@
 """The question as it stands: which bars are known, as of which day, and what is unusual about them."""
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -60,25 +61,20 @@ BASIS: Final[Mapping[Adjustment, str]] = {
 class Context:
     """Known bars up to as-of, and the calendar that they follow.
 
-    ``adjustment`` says what the prices of the stored bars among them are freed of; None if no stored bar is.
+    ``as_of`` is the day of the last bar, None without dates. ``adjustment`` says what the prices of the stored bars
+    among them are freed of; None if no stored bar is.
     """
 
     bars: Bars
+    as_of: dt.date | None
     symbol: str | None
     calendar: Calendar
     adjustment: Adjustment | None
     warnings: tuple[str, ...]
 
-    @property
-    def as_of(self) -> dt.date | None:
-        """Day of the last bar."""
-        date = self.bars.date
-        return None if date is None else to_date(date[-1])
-
     def target_date(self, horizon: int) -> dt.date | None:
         """Return the session ``horizon`` sessions after as-of; None without dates, or beyond the known calendar."""
-        date = self.bars.date
-        return None if date is None else _session_after(self.calendar, date[-1].item(), horizon)
+        return None if self.as_of is None else _session_after(self.calendar, self.as_of, horizon)
 
     def sessions(self, n: int) -> DateArray | None:
         """Return the ``n`` sessions after as-of; None as `target_date`."""
@@ -178,7 +174,8 @@ def builds_calendar(symbol: str | None) -> bool:
 
 def _context(bars: Bars, symbol: str | None, store: BarStore, adjustment: Adjustment | None, *notes: str) -> Context:
     calendar = calendar_of(symbol, store)
-    return Context(bars, symbol, calendar, adjustment, (*notes, *_warnings(bars, calendar)))
+    as_of = None if bars.date is None else to_date(bars.date[-1])
+    return Context(bars, as_of, symbol, calendar, adjustment, (*notes, *_warnings(bars, as_of, calendar)))
 
 
 def _continued(stored: Bars, sent: Bars, symbol: str, store: BarStore) -> Context:
@@ -255,29 +252,30 @@ def _refused(kind: ProblemType, place: str, detail: str) -> ProblemError:
     return ProblemError(kind, detail, [Fault(pointer=place, detail=detail)])
 
 
-def _warnings(bars: Bars, calendar: Calendar) -> list[str]:
+def _warnings(bars: Bars, as_of: dt.date | None, calendar: Calendar) -> list[str]:
     """Say what is possible and yet unusual. Each test is one pass over at most `LOOKED_AT` bars."""
     volume, date = bars.volume, bars.date
     found: list[str] = []
-    if volume is None or (np.isnan(volume[-1]) and np.isnan(volume[-LOOKED_AT:]).all()):
+    if volume is None or (math.isnan(volume[-1]) and np.isnan(volume[-LOOKED_AT:]).all()):
         found.append("no volume: volume features are unknown")
     if len(bars) < FEW and bars.high[-1] == bars.low[-1]:
         found.append("the last bar has a single price: of so few bars, there is no range to measure volatility by")
     if len(bars) > 1:
         logs = np.log(bars.close[-LOOKED_AT:])  # not the log of quotients, which may leave the floats
         steps = logs[1:] - logs[:-1]
-        row = int(np.abs(steps).argmax())
-        if abs(steps[row]) > LARGE_MOVE:
+        if np.maximum.reduce(steps) > LARGE_MOVE or np.minimum.reduce(steps) < -LARGE_MOVE:
+            row = int(np.abs(steps).argmax())
             when = "" if date is None else f" on {date[-LOOKED_AT:][row + 1]}"
             found.append(f"a log return of {steps[row]:+.2f}{when}: an unadjusted split?")
-    if date is None:
+    if date is None or as_of is None:
         found.append("no dates: calendar features, as_of and target_date are unknown")
         return found
     date = date[-LOOKED_AT:]
     days = date.view(np.int64)
     gaps = days[1:] - days[:-1]
-    if len(gaps) and gaps[(row := int(gaps.argmax()))] > LONG_GAP_DAYS:
+    if len(gaps) and np.maximum.reduce(gaps) > LONG_GAP_DAYS:
+        row = int(gaps.argmax())
         found.append(f"no bar between {date[row]} and {date[row + 1]}")
-    if unusual := _unusual_day(calendar, date[-1].item()):
+    if unusual := _unusual_day(calendar, as_of):
         found.append(unusual)
     return found

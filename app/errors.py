@@ -2,24 +2,23 @@
 
 import difflib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from app import problems
 from app.problems import ProblemType
 from app.schemas.answers import Fault, Problem
 from app.tracing import REQUEST_ID
 from data.errors import DataError, InvalidSymbol, NoSuchDate, OutsideCalendar, UnknownSymbol, UnreadableFile
-from feature_mapper.errors import BarcastError, FeatureMismatch, InvalidBars
+from feature_mapper.errors import FeatureMismatch, InvalidBars
 from models.errors import ArtifactError
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -95,12 +94,6 @@ def encoded(error: ProblemError, request_id: str) -> bytes:
         body = msgspec.structs.replace(body, errors=body.errors[: len(body.errors) // 2])
         answer = msgspec.json.encode(body)
     return answer
-
-
-def response(error: ProblemError, request: Request) -> Response:
-    """Return the HTTP answer."""
-    request_id = request.scope.get("state", {}).get("request_id", "")
-    return Response(encoded(error, request_id), error.kind.status, error.headers, PROBLEM_MEDIA_TYPE)
 
 
 INTERNAL: Final = ProblemError(
@@ -191,32 +184,22 @@ _TABLE: Final[tuple[tuple[type[Exception], Callable[[Exception], ProblemError]],
 """The table: the first row whose class fits decides."""
 
 
-def install(app: FastAPI) -> None:
-    """Give the application handlers for everything that `from_exception` knows."""
-
-    async def answer(request: Request, error: Exception) -> Response:
-        return response(_at_path(request, from_exception(error)), request)
-
-    for kind in (ProblemError, BarcastError, ClientDisconnect, RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, answer)
-
-
-def _at_path(request: Request, error: ProblemError) -> ProblemError:
+def at_path(scope: Scope, error: ProblemError) -> ProblemError:
     """Say what would have worked, where the router itself found no route or no method."""
+    path, routes = scope["path"], scope["app"].routes
     if error.kind is problems.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase:
-        paths = sorted({path for route in request.app.routes if (path := getattr(route, "path", None))})
-        near = difflib.get_close_matches(request.url.path[:200], paths, n=1)
+        paths = sorted({known for route in routes if (known := getattr(route, "path", None))})
+        near = difflib.get_close_matches(path[:200], paths, n=1)
         hint = f"did you mean {near[0]}?" if near else "GET /docs lists every path"
-        detail = f"expected a path of this service, found {shown(request.url.path)!r}; {hint}"
-        return ProblemError(error.kind, detail)
+        return ProblemError(error.kind, f"expected a path of this service, found {shown(path)!r}; {hint}")
     if error.kind is problems.METHOD_NOT_ALLOWED:
-        allowed = sorted(_methods(request))
-        detail = f"expected {' or '.join(allowed)}, found {shown(request.method)}; send the request with that method"
+        allowed = sorted(_methods(scope, routes))
+        found = shown(scope["method"])
+        detail = f"expected {' or '.join(allowed)}, found {found}; send the request with that method"
         return ProblemError(error.kind, detail, headers={"Allow": ", ".join(allowed)})
     return error
 
 
-def _methods(request: Request) -> set[str]:
-    routes: list[BaseRoute] = request.app.routes
-    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+def _methods(scope: Scope, routes: Sequence[BaseRoute]) -> set[str]:
+    matching = (route for route in routes if route.matches(scope)[0] is not Match.NONE)
     return {method for route in matching for method in getattr(route, "methods", None) or ()}

@@ -9,13 +9,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 from fastapi import FastAPI
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
-from app import errors, openapi
+from app import openapi
 from app.boundary import Boundary, open_paths
 from app.metrics import Metrics
-from app.operations import Operation
+from app.operations import Operation, Switch
 from app.queries import Queries
 from app.routers import health, pages
 from app.routers.health import ServingView
@@ -64,15 +63,14 @@ class Service(FastAPI):
         self.state.queries = Queries(settings)
         self.state.serving = None
         self.router.routes.extend(operation.route() for operation in operations)
-        errors.install(self)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the boundary around the routes.
 
-        Inside are the layers that were added, and none of FastAPI's own: the boundary is the last resort itself, and
-        what the others look after (telemetry, dependencies that end with the request) is not used here.
+        Inside are the layers that were added, and none of FastAPI's own: the boundary answers errors itself, and what
+        the others look after (telemetry, dependencies that end with the request) is not used here.
         """
-        inner: ASGIApp = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+        inner: ASGIApp = Switch(self.router)
         for layer, args, kwargs in reversed(self.user_middleware):
             inner = layer(inner, *args, **kwargs)
         paths = open_paths(operation.path for operation in self.operations if operation.open)

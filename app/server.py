@@ -71,6 +71,7 @@ def _serve(app: Service, settings: Settings, listener: socket.socket) -> None:
         log_level=settings.log_level,
         access_log=settings.log_level == "debug",
         server_header=False,
+        proxy_headers=False,  # nobody here asks for the client's address, nor believes a header about it
         timeout_graceful_shutdown=GRACE_SECONDS,
         loop="auto",
         http="auto",

@@ -13,6 +13,7 @@ MAX_FAULTS = 20
 """How many faults `InvalidBars` lists; the rest is counted."""
 
 PRICES = ("open", "high", "low", "close")
+COLUMNS = (*PRICES, "volume", "date")
 
 _NO_DAY = np.datetime64("NaT", "D").view(np.int64)
 
@@ -113,7 +114,8 @@ def _faults(bars: Bars) -> tuple[list[BarFault], int]:
     n = len(bars)
     if n == 0:
         return [BarFault(None, None, "expected at least one bar, found none; send the newest bar")], 1
-    for name, column in (*bars.columns(), ("date", bars.date)):
+    for name in COLUMNS:
+        column = getattr(bars, name)
         if column is not None and len(column) != n:
             message = f"expected {n} values in {name} (as many as in close), found {len(column)}; send equal lengths"
             return [BarFault(None, name, message)], 1

@@ -12,7 +12,7 @@ from app import problems
 from app.context import builds_calendar
 from app.decoding import read_body, require_json
 from app.desk import Desk
-from app.operations import JSON, Body, Endpoint, Operation
+from app.operations import Body, Endpoint, JsonResponse, Operation
 from app.plane import Answer
 from app.queries import BarsQuery, ForecastQuery, Observations
 from app.routers.access import desk, require_query
@@ -43,6 +43,7 @@ REFUSALS: Final = (
 
 VERSION_HEADER: Final = "X-Model-Version"
 
+_VERSION: Final = VERSION_HEADER.lower().encode()
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
@@ -103,7 +104,7 @@ async def everything(request: Request) -> Response:
     at = desk(request)
     query = at.queries.predict(await _json(request, at))
     answer = await _asked(query, lambda: at.together(query))
-    return Response(_ENCODE(answer), media_type=JSON)
+    return JsonResponse(_ENCODE(answer))
 
 
 async def _json(request: Request, at: Desk) -> bytes:
@@ -121,8 +122,8 @@ async def _asked(query: BarsQuery | Observations | ForecastQuery, ask: Callable[
 def _answer(answer: Answer) -> Response:
     """Return the answer of one model, with its version as a header too, for proxies and logs."""
     version = answer["model_version"]
-    headers = {VERSION_HEADER: str(version)} if version is not None else None
-    return Response(_ENCODE(answer), headers=headers, media_type=JSON)
+    headers = () if version is None else ((_VERSION, str(version).encode()),)
+    return JsonResponse(_ENCODE(answer), *headers)
 
 
 _ENDPOINTS: Final[dict[str, Callable[[str], Endpoint]]] = {"regime": _regime, "forecast": _forecast}

@@ -30,6 +30,12 @@ Days = Annotated[list[dt.date], _FILLED]
 Numbers = Annotated[list[float], _FILLED]
 
 
+def held(body: msgspec.Struct) -> int:
+    """Count the fields that a body holds."""
+    values = msgspec.structs.astuple(body)
+    return len(values) - values.count(UNSET)
+
+
 def given(body: msgspec.Struct) -> frozenset[str]:
     """Return the names of the fields that a body holds."""
     values = msgspec.structs.astuple(body)
@@ -92,9 +98,9 @@ class PredictRequest(Struct, frozen=True):
 
     def keys(self) -> int:
         """Count the keys of the body, those of its bars too."""
-        count = len(given(self))
+        count = held(self)
         if isinstance(self.bars, Columns):
-            return count + len(given(self.bars))
+            return count + held(self.bars)
         if isinstance(self.bars, UnsetType):
             return count
         optional = sum((bar.volume is not UNSET) + (bar.date is not UNSET) for bar in self.bars)
@@ -143,11 +149,11 @@ class ForecastRequest(Struct, frozen=True):
 
     def keys(self) -> int:
         """Count the keys of the body, those of its history and regressors too."""
-        count = len(given(self))
+        count = held(self)
         if not isinstance(self.regressors, UnsetType):
             count += len(self.regressors)
         if not isinstance(self.history, UnsetType):
-            count += sum(len(given(row)) for row in self.history)
+            count += sum(map(held, self.history))
         return count
 
 
@@ -173,7 +179,7 @@ class PromoteRequest(Struct, frozen=True):
 
     def keys(self) -> int:
         """Count the keys of the body."""
-        return len(given(self))
+        return held(self)
 
 
 class RollbackRequest(Struct, frozen=True):
@@ -189,7 +195,7 @@ class RollbackRequest(Struct, frozen=True):
 
     def keys(self) -> int:
         """Count the keys of the body."""
-        return len(given(self))
+        return held(self)
 
 
 class ReloadRequest(Struct, frozen=True):
