@@ -174,16 +174,16 @@ class Switch:
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class JsonResponse(Response):
-    """Bytes of JSON, with headers in the form in which they leave."""
+class _Json(Response):
+    """JSON whose headers are given in the form in which they leave."""
 
-    def __init__(self, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-        self.status_code = HTTPStatus.OK
+    def __init__(self, body: bytes, status: HTTPStatus, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self.status_code = status
         self.background = None
         self.body = body
         self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", JSON.encode()), *headers]
 
 
-def json_response(answer: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Return an answer as JSON."""
-    return Response(_ENCODER.encode(answer), status, media_type=JSON)
+def json_response(answer: object, *headers: tuple[bytes, bytes], status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return an answer as JSON; names of further headers are in lower case."""
+    return _Json(_ENCODER.encode(answer), status, headers)

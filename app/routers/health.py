@@ -56,7 +56,7 @@ async def health(request: Request) -> Response:
     """Return the state of every model; 200 as long as one serves."""
     found = serving(request).health()
     unavailable = found.status == "unavailable"
-    return json_response(found, HTTPStatus.SERVICE_UNAVAILABLE if unavailable else HTTPStatus.OK)
+    return json_response(found, status=HTTPStatus.SERVICE_UNAVAILABLE if unavailable else HTTPStatus.OK)
 
 
 async def health_with_slash(request: Request) -> Response:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +11,7 @@ from app import problems
 from app.context import builds_calendar
 from app.decoding import read_body, require_json
 from app.desk import Desk
-from app.operations import Body, Endpoint, JsonResponse, Operation
+from app.operations import Body, Endpoint, Operation, json_response
 from app.plane import Answer
 from app.queries import BarsQuery, ForecastQuery, Observations
 from app.routers.access import desk, require_query
@@ -44,7 +43,6 @@ REFUSALS: Final = (
 VERSION_HEADER: Final = "X-Model-Version"
 
 _VERSION: Final = VERSION_HEADER.lower().encode()
-_ENCODE: Final = msgspec.json.Encoder().encode
 
 
 def operations(models: Iterable[str]) -> list[Operation]:
@@ -103,8 +101,7 @@ async def everything(request: Request) -> Response:
     """Answer one question by every model, and say where they contradict each other."""
     at = desk(request)
     query = at.queries.predict(await _json(request, at))
-    answer = await _asked(query, lambda: at.together(query))
-    return JsonResponse(_ENCODE(answer))
+    return json_response(await _asked(query, lambda: at.together(query)))
 
 
 async def _json(request: Request, at: Desk) -> bytes:
@@ -123,7 +120,7 @@ def _answer(answer: Answer) -> Response:
     """Return the answer of one model, with its version as a header too, for proxies and logs."""
     version = answer["model_version"]
     headers = () if version is None else ((_VERSION, str(version).encode()),)
-    return JsonResponse(_ENCODE(answer), *headers)
+    return json_response(answer, *headers)
 
 
 _ENDPOINTS: Final[dict[str, Callable[[str], Endpoint]]] = {"regime": _regime, "forecast": _forecast}

@@ -22,9 +22,11 @@ from tests.support.questions import questions
 ASKERS = 8
 _COUNT = re.compile(r'barcast_requests_total\{.*method="POST".*route="(?P<path>[^"]+)".*\}')
 PATIENCE_S = 5.0
+"""How long an end may take."""
+
 LIBRARIES = ("fastapi", "lightgbm", "skops.io", "sklearn.ensemble", "uvicorn")
 TIMES_IMPORTS = 2.0
-"""How long a start may take, in seconds of CPU, and how long an end."""
+"""How many times the CPU of importing these a start may take."""
 
 
 def answers(url: str, asked: tuple[tuple[str, bytes], ...]) -> list[bytes]:

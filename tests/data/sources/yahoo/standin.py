@@ -220,7 +220,7 @@ def _handler(state: Standin) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = -1  # head and body in one packet: two would wait for each other
-        disable_nagle_algorithm = True  # for the last of several, the same
+        disable_nagle_algorithm = True  # nor is the last packet of a long answer kept back
 
         def do_GET(self) -> None:
             self._body()  # yfinance sends one with a GET, too
