@@ -21,6 +21,7 @@ from app.schemas import forms
 from app.schemas.answers import Fault
 from app.schemas.requests import BatchRequest, Columns, ForecastRequest, PredictRequest, RegimeRequest, given
 from app.settings import Settings
+from app.windows import read_window
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 
@@ -76,12 +77,18 @@ class Queries:
         self._max_items = settings.max_batch_rows
         self._max_periods = settings.max_periods
 
-    def predict(self, raw: bytes | msgspec.Raw) -> BarsQuery:
+    def predict(self, raw: bytes) -> BarsQuery:
         """Read the body of a `/predict/*` route; raises `ProblemError`."""
+        return self._express(raw) or self.predict_item(raw)
+
+    def predict_item(self, raw: bytes | msgspec.Raw) -> BarsQuery:
+        """Read the same where it is an item of a batch, value by value; raises `ProblemError`."""
         return self._bars_query(PREDICT(raw), forms.PREDICT_FORMS)
 
-    def regime(self, raw: bytes | msgspec.Raw) -> BarsQuery | Observations:
+    def regime(self, raw: bytes) -> BarsQuery | Observations:
         """Read the body of `/predict/regime`; raises `ProblemError`."""
+        if (express := self._express(raw)) is not None:
+            return express
         body = REGIME(raw)
         if isinstance(body.returns_window, UnsetType) or isinstance(body.volatility_window, UnsetType):
             return self._bars_query(body, forms.REGIME_FORMS)
@@ -97,7 +104,7 @@ class Queries:
             raise invalid(f"/volatility_window/{row}", f"expected a volatility above 0, found {volatility[row]:g}")
         return Observations(returns, volatility, _optional(body.symbol), _optional(body.version))
 
-    def forecast(self, raw: bytes | msgspec.Raw) -> ForecastQuery:
+    def forecast(self, raw: bytes) -> ForecastQuery:
         """Read the body of `/forecast/price`; raises `ProblemError`."""
         body = FORECAST(raw)
         if body.periods > self._max_periods:
@@ -128,9 +135,13 @@ class Queries:
             raise invalid("/items", f"expected 1 to {self._max_items} items, found {len(items)}; split the batch")
         return (self._item(row, item) for row, item in enumerate(items))
 
+    def _express(self, raw: bytes) -> BarsQuery | None:
+        bars = read_window(raw)
+        return None if bars is None or len(bars) > self._max_bars else BarsQuery(bars, bars.symbol, None)
+
     def _item(self, row: int, item: msgspec.Raw) -> BarsQuery | ProblemError:
         try:
-            query = self.predict(item)
+            query = self.predict_item(item)
             if query.version is not None:
                 raise invalid("/version", "expected no version, as a batch is answered by what serves; take it out")
         except ProblemError as error:
