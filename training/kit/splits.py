@@ -13,13 +13,17 @@ from training.kit.spec import SpecError, Splits
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Fold:
-    """One split: row positions, and the days that the test block spans (both included)."""
+    """One split: row positions, and the days that the test block spans (both included).
+
+    ``apart`` are positions of symbols that nothing of the fold may know: neither the fit nor a head.
+    """
 
     number: int
     train: IntArray
     test: IntArray
     first: np.datetime64
     last: np.datetime64
+    apart: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Walk-forward evaluation of a tabular model: every score is of rows that no fit, yardstick or head had seen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,8 +35,8 @@ class OutOfFold:
     """Test rows of all folds, in fold order, with what was forecast for them.
 
     ``margin``, ``full_margin`` (of the fit on all features) and ``scale`` cover every test row. ``forecast`` and
-    ``rivals`` cover the rows of ``scored``: the first fold has no earlier out-of-fold rows to learn a head from, so it
-    teaches heads and is not scored. ``refitted`` tells whether any fold dropped features; where none did, the full
+    ``rivals`` cover the rows of ``scored``: a fold without earlier out-of-fold rows to learn a head from teaches heads
+    and is not scored. ``refitted`` tells whether any fold dropped features; where none did, the full
     margin is the margin.
     """
 
@@ -113,6 +113,39 @@ def _weights(y: FloatArray, panel: Panel, question: Question, spec: ModelSpec) -
     return class_weights[y.astype(np.int64)], class_weights
 
 
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class FoldForecast:
+    """What a fold says of its test rows before any head: margins, the yardstick's volatility, and the rivals.
+
+    ``margin``, ``full_margin`` (of the fit on all features) and ``scale`` have a row for each test row.
+    """
+
+    fold: Fold
+    margin: FloatArray
+    full_margin: FloatArray
+    scale: FloatArray
+    class_weights: FloatArray
+    rivals: dict[str, Columns]
+    refitted: bool
+
+
+def forecast_fold(panel: Panel, fold: Fold, question: Question, spec: ModelSpec, family: TabularFamily) -> FoldForecast:
+    """Fit on the training rows of a fold, and forecast its test rows."""
+    rows = panel.rows
+    volatility = panel.volatility(panel.scale(fold.train))
+    fits = list(fit(panel, fold.train, volatility, question, spec, family))
+    test, scale = panel.x[fold.test], volatility[fold.test]
+    return FoldForecast(
+        fold=fold,
+        margin=fits[-1].margin(test),
+        full_margin=fits[0].margin(test),
+        scale=scale,
+        class_weights=fits[0].class_weights,
+        rivals=question.baselines(rows.take(fold.train), rows.take(fold.test), scale, panel.tier),
+        refitted=len(fits) > 1,
+    )
+
+
 def walk_forward(
     panel: Panel,
     question: Question,
@@ -122,50 +155,52 @@ def walk_forward(
     step: Callable[[Fold], None],
 ) -> OutOfFold:
     """Fit and forecast fold by fold; ``step`` is told of each fold that is done."""
+    parts: list[FoldForecast] = []
+    for fold in splitter.split(panel.rows.date, panel.rows.label_end):
+        parts.append(forecast_fold(panel, fold, question, spec, family))
+        step(fold)
+    return with_heads(panel, question, spec.level, parts)
+
+
+def with_heads(panel: Panel, question: Question, level: float, parts: Sequence[FoldForecast]) -> OutOfFold:
+    """Turn the margins of folds, earliest first, into forecasts, by heads that are learnt on earlier folds only.
+
+    A head knows the rows whose label had ended before its fold began, and none of the symbols that the fold keeps
+    apart. A fold without any such row teaches later heads and is not scored.
+    """
     rows = panel.rows
-    at: list[IntArray] = []
-    fold_of: list[IntArray] = []
-    margins: list[FloatArray] = []
-    full_margins: list[FloatArray] = []
-    scales: list[FloatArray] = []
+    at, margin, full_margin, scale = (
+        np.concatenate(arrays)
+        for arrays in zip(*((part.fold.test, part.margin, part.full_margin, part.scale) for part in parts), strict=True)
+    )
     forecasts: list[Columns] = []
     full_forecasts: list[Columns] = []
     rivals: list[dict[str, Columns]] = []
-    refitted = False
-    for fold in splitter.split(rows.date, rows.label_end):
-        volatility = panel.volatility(panel.scale(fold.train))
-        fits = list(fit(panel, fold.train, volatility, question, spec, family))
-        refitted |= len(fits) > 1
-        test = panel.x[fold.test]
-        margin, full_margin, scale = fits[-1].margin(test), fits[0].margin(test), volatility[fold.test]
-        if at:  # heads are learnt on the folds before this one
-            earlier = np.concatenate(at)
-            known = rows.label_end[earlier] < fold.first  # a label that reaches into this fold isn't known yet
-            before, level = rows.take(earlier[known]), spec.level
-            for target, past, now in ((forecasts, margins, margin), (full_forecasts, full_margins, full_margin)):
-                head = question.head(
-                    np.concatenate(past)[known], np.concatenate(scales)[known], before, level, fits[0].class_weights
-                )
-                target.append(question.task.columns(now, scale, head))
-            rivals.append(question.baselines(rows.take(fold.train), rows.take(fold.test), scale, panel.tier))
-        at.append(fold.test)
-        fold_of.append(np.full(len(fold.test), fold.number))
-        margins.append(margin)
-        full_margins.append(full_margin)
-        scales.append(scale)
-        step(fold)
-    numbers = np.concatenate(fold_of)
+    scored = np.zeros(len(at), dtype=np.bool_)
+    begin = 0
+    for part in parts:
+        earlier, end = at[:begin], begin + len(part.fold.test)
+        known = rows.label_end[earlier] < part.fold.first  # a label that reaches into this fold isn't known yet
+        known &= ~np.isin(rows.symbol[earlier], part.fold.apart)
+        if known.any():
+            past, scales = rows.take(earlier[known]), scale[:begin][known]
+            for target, margins in ((forecasts, margin), (full_forecasts, full_margin)):
+                head = question.head(margins[:begin][known], scales, past, level, part.class_weights)
+                target.append(question.task.columns(margins[begin:end], part.scale, head))
+            rivals.append(part.rivals)
+            scored[begin:end] = True
+        begin = end
     return OutOfFold(
-        at=np.concatenate(at),
-        fold=numbers,
-        margin=np.concatenate(margins),
-        full_margin=np.concatenate(full_margins),
-        scale=np.concatenate(scales),
-        scored=numbers > 0,
+        at=at,
+        fold=np.concatenate([np.full(len(part.fold.test), part.fold.number) for part in parts]),
+        margin=margin,
+        full_margin=full_margin,
+        scale=scale,
+        scored=scored,
         forecast=_joined(forecasts),
         full_forecast=_joined(full_forecasts),
         rivals={name: _joined([part[name] for part in rivals]) for name in rivals[0]},
-        refitted=refitted,
+        refitted=any(part.refitted for part in parts),
     )
 
 
