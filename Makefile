@@ -8,13 +8,14 @@ UV := $(VENV)/bin/uv --no-config --system-certs  # as pip does, and as networks 
 # Tests run side by side on as many workers as there are cores, four at most: each worker starts servers of its own.
 # 0 runs them one after the other, as a debugger needs it.
 WORKERS ?= auto
-PACKAGES := app data feature_mapper flows models training
+PACKAGES := app data feature_mapper flows models skill training
 
 # A stamp names the state it stands for: the folder, the project file and the lock. While they are the same,
 # its target is up to date and a start costs nothing.
 stamp = $(VENV)/.$(1)-$(firstword $(shell (pwd; cat pyproject.toml requirements/$(1).txt) | cksum))
 TRAINING := $(call stamp,training)
 LIFECYCLE := $(call stamp,lifecycle)
+SKILL := $(call stamp,skill)
 DEV := $(call stamp,dev)
 
 # LightGBM's wheel expects the system's OpenMP runtime. Where there is none (slim images), the one that scikit-learn
@@ -86,7 +87,8 @@ COMPILE := ../$(UV) pip compile --quiet --python-version 3.11 --python-platform 
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 
 lock: $(DEV) ## Solve requirements/*.in again; UPGRADE=1 also takes newer versions
-	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) serving.in training.in lifecycle.in dev.in --output-file dev.txt
+	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) serving.in training.in lifecycle.in skill.in dev.in --output-file dev.txt
+	cd requirements && $(COMPILE) --constraint dev.txt serving.in training.in lifecycle.in skill.in --output-file skill.txt
 	cd requirements && $(COMPILE) --constraint dev.txt serving.in training.in lifecycle.in --output-file lifecycle.txt
 	cd requirements && $(COMPILE) --constraint dev.txt serving.in training.in --output-file training.txt
 	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) bootstrap.in --output-file bootstrap.txt
@@ -99,7 +101,7 @@ clean: ## Remove the environment and caches; trained models and downloaded data 
 # An environment is whole or it is made again from nothing: .whole is absent while anything is put into it.
 define install
 	@test -e $(VENV)/.whole || { $(create); }
-	@rm -f $(VENV)/.whole $(VENV)/.training-* $(VENV)/.lifecycle-* $(VENV)/.dev-*
+	@rm -f $(VENV)/.whole $(VENV)/.training-* $(VENV)/.lifecycle-* $(VENV)/.skill-* $(VENV)/.dev-*
 	@echo "Installing $$(grep -c == requirements/$(1).txt) packages from requirements/$(1).txt (about half a minute)"
 	@$(PIP) install --require-hashes --requirement requirements/bootstrap.txt && \
 	    $(UV) pip install --quiet --python $(PY) --compile-bytecode --require-hashes --requirement requirements/$(1).txt || \
@@ -136,10 +138,14 @@ $(LIFECYCLE):
 	$(call install,lifecycle)
 	@touch $(TRAINING)
 
+$(SKILL):
+	$(call install,skill)
+	@touch $(TRAINING) $(LIFECYCLE)
+
 $(DEV):
 	$(call install,dev)
-	@touch $(TRAINING) $(LIFECYCLE)
+	@touch $(TRAINING) $(LIFECYCLE) $(SKILL)
 else
-$(TRAINING) $(LIFECYCLE) $(DEV):
+$(TRAINING) $(LIFECYCLE) $(SKILL) $(DEV):
 	@$(if $(shell command -v flock),flock .venv.lock) $(MAKE) --no-print-directory SETUP=1 $@
 endif

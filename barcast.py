@@ -118,6 +118,17 @@ def _tune(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from training.kit.commands import evaluate
 
+    if options.universe is not None:
+        from skill import run
+
+        shelf = _places()[1].parent / "skill"
+        models = () if options.model is None else (options.model,)
+        schedule = run.QUICK if options.quick else run.YEARLY
+        run.evaluate(run.Options(options.universe, options.out, shelf, models, schedule, deepest=options.quick), _say)
+        return 0
+    if options.model is None:
+        print("barcast evaluate: expected a model, or --universe, found neither; see --help", file=sys.stderr)
+        return EXIT_USAGE
     evaluate(options.model, options.version, artifacts=_places()[0], say=_say)
     return 0
 
@@ -402,9 +413,12 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         action.add_argument("model", metavar="MODEL")
         action.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as parameters.num_leaves=15")
         action.add_argument("--config", type=Path, metavar="FILE", help="experiment, see docs/experiments.md")
-    evaluate = commands.add_parser("evaluate", help="what a published version was worth, by tier, year and symbol")
-    evaluate.add_argument("model", metavar="MODEL")
+    evaluate = commands.add_parser("evaluate", help="what a published version was worth, or all models on a universe")
+    evaluate.add_argument("model", nargs="?", metavar="MODEL")
     evaluate.add_argument("version", nargs="?", metavar="VERSION", help="default: the one that serves")
+    evaluate.add_argument("--universe", type=Path, metavar="DIR", help="of <SYMBOL>.csv, or sample: the skill report")
+    evaluate.add_argument("--quick", action="store_true", help="fewer refits, the longest history only")
+    evaluate.add_argument("--out", type=Path, default=Path("docs/skill"), metavar="DIR", help="default: docs/skill")
     evaluate.set_defaults(run=_evaluate)
 
 

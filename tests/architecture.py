@@ -13,8 +13,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "models": frozenset({"feature_mapper", "data"}),
     "training": frozenset({"feature_mapper", "data", "models"}),
     "flows": frozenset({"feature_mapper", "data", "models", "training"}),
+    "skill": frozenset({"feature_mapper", "data", "models", "training"}),
     "app": frozenset({"feature_mapper", "data", "models"}),
-    "barcast": frozenset({"feature_mapper", "data", "models", "training", "flows", "app"}),
+    "barcast": frozenset({"feature_mapper", "data", "models", "training", "flows", "skill", "app"}),
 }
 """Our own packages that a package may import besides itself."""
 
@@ -23,6 +24,7 @@ PURE = frozenset({"numpy", "pandas"})
 
 HEAVY = frozenset(
     {
+        "arch",
         "curl_cffi",
         "hmmlearn",
         "lightgbm",
@@ -36,6 +38,7 @@ HEAVY = frozenset(
         "pyarrow",
         "sklearn",
         "skops",
+        "statsmodels",
         "tenacity",
         "yfinance",
     }

@@ -1,0 +1,131 @@
+"""Two forecasts of the same rows, and whether one is better: by how much, how surely, when, where and for whom.
+
+Rows of one day share the day's news, and neighbouring days share their volatility. So losses are added up by day. The
+interval of their ratio is a circular block bootstrap of days, and the test is that of Diebold and Mariano (1995) on
+daily sums, with Newey and West's (1987) variance.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from feature_mapper.typing import DateArray, FloatArray, IntArray
+from training.kit.scores import DailySums
+
+LAG: Final = 21
+"""Days over which loss differences are taken to be correlated: a month."""
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A model against one rival on the rows that both answer.
+
+    ``ratio`` is the model's mean loss over the rival's, with an interval of 95 %; ``gain`` is the mean of rival less
+    model. ``dm`` is the statistic of Diebold and Mariano, above 0 where the model is better, and ``p`` its chance,
+    two-sided. ``better`` is the share of symbols with a ratio below 1, ``worst`` the greatest ratio of a symbol.
+    """
+
+    rival: str
+    n: int
+    days: int
+    loss: float
+    rival_loss: float
+    ratio: float
+    ratio_ci95: tuple[float, float]
+    gain: float
+    dm: float | None
+    p: float | None
+    better: float
+    worst: tuple[str, float]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """The comparison on some of the rows; ``dm`` is null where equal forecasts leave nothing to test."""
+
+    n: int
+    ratio: float
+    dm: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Scored:
+    """Losses of one model and its rivals on the same rows, each of shape (n,); a rival that says nothing has NaN."""
+
+    date: DateArray
+    symbol: IntArray
+    symbols: tuple[str, ...]
+    own: FloatArray
+    rivals: dict[str, FloatArray]
+
+
+def compare(scored: Scored, rival: str) -> Comparison:
+    """Compare the model with a rival, on the rows where the rival says something."""
+    at = np.flatnonzero(~np.isnan(scored.rivals[rival]))
+    own, other, date, symbol = scored.own[at], scored.rivals[rival][at], scored.date[at], scored.symbol[at]
+    sums = DailySums.of(own, other, date)
+    low, high = sums.interval()
+    statistic = diebold_mariano(sums.baseline - sums.model)
+    ratios = by_symbol(own, other, symbol)
+    worst = max(ratios, key=ratios.__getitem__)
+    return Comparison(
+        rival=rival,
+        n=len(at),
+        days=len(sums.rows),
+        loss=float(own.mean()),
+        rival_loss=float(other.mean()),
+        ratio=float(own.sum() / other.sum()),
+        ratio_ci95=(1 - high, 1 - low),
+        gain=float(other.mean() - own.mean()),
+        dm=statistic,
+        p=None if statistic is None else math.erfc(abs(statistic) / math.sqrt(2)),
+        better=float(np.mean([ratio < 1 for ratio in ratios.values()])),
+        worst=(scored.symbols[worst], ratios[worst]),
+    )
+
+
+def diebold_mariano(differences: FloatArray, lag: int = LAG) -> float | None:
+    """Return ``sum(d) / sqrt(n V)`` with Newey and West's long-run variance ``V`` of ``d``, shape (n,), day by day.
+
+    None where the differences do not vary: equal forecasts are neither better nor worse.
+    """
+    n = len(differences)
+    centred = differences - differences.mean()
+    variance = float(centred @ centred) / n
+    for step in range(1, min(lag, n - 1) + 1):
+        variance += 2 * (1 - step / (lag + 1)) * float(centred[step:] @ centred[:-step]) / n
+    return float(differences.sum() / math.sqrt(n * variance)) if variance > 0 else None
+
+
+def by_symbol(own: FloatArray, other: FloatArray, symbol: IntArray) -> dict[int, float]:
+    """Return the ratio of mean losses of each symbol."""
+    own_sum, other_sum = np.bincount(symbol, own), np.bincount(symbol, other)
+    return {at: float(own_sum[at] / other_sum[at]) for at in np.unique(symbol).tolist()}
+
+
+def by_group(scored: Scored, rival: str, group: IntArray, names: Sequence[str]) -> dict[str, Part]:
+    """Compare on each group of rows that has some."""
+    result: dict[str, Part] = {}
+    other = scored.rivals[rival]
+    for number, name in enumerate(names):
+        at = np.flatnonzero((group == number) & ~np.isnan(other))
+        if len(at):
+            sums = DailySums.of(scored.own[at], other[at], scored.date[at])
+            ratio = float(scored.own[at].sum() / other[at].sum())
+            result[name] = Part(n=len(at), ratio=ratio, dm=diebold_mariano(sums.baseline - sums.model))
+    return result
+
+
+def years(date: DateArray) -> tuple[IntArray, tuple[str, ...]]:
+    """Return the group of each row by calendar year, and the years."""
+    year = date.astype("datetime64[Y]").astype(np.int64) + 1970
+    first = int(year.min())
+    return year - first, tuple(str(number) for number in range(first, int(year.max()) + 1))
+
+
+def terciles(volatility: FloatArray) -> tuple[IntArray, tuple[str, ...]]:
+    """Return the third of all rows that each row's forecast volatility lies in: known before the outcome."""
+    edges = np.quantile(volatility, (1 / 3, 2 / 3))
+    return np.searchsorted(edges, volatility), ("calm", "middle", "wild")

@@ -1,0 +1,106 @@
+"""The page of a report: tables in Markdown, from its figures alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from skill.judge import Part
+from skill.report import Judged, Report, Rival
+from skill.schedule import Mode
+
+NAME: Final = "README.md"
+
+SURVIVORS: Final = (
+    "The series are of what still trades: companies that failed or were bought are not among them. That flatters "
+    "levels of return. It flatters no forecast against another of the same rows."
+)
+
+MODES: Final[dict[Mode, str]] = {"forward": "forward in time", "unseen": "on unseen symbols, forward in time"}
+
+
+def write_page(folder: Path, found: Report) -> None:
+    """Write the page beside the figures."""
+    (folder / NAME).write_text("\n".join(_lines(found)) + "\n", encoding="utf-8")
+
+
+def _lines(found: Report) -> Iterator[str]:
+    about = found.universe
+    yield "# What the models are worth"
+    yield ""
+    yield (
+        f"{len(about.symbols)} series ({about.name}), {about.bars:,} bars from {about.first} to {about.last}; "
+        f"fingerprint `{about.fingerprint[:12]}`."
+    )
+    every = "year" if found.years == 1 else f"{found.years} years"
+    yield (
+        f"Every {every} models are fitted anew on all days before, less {found.embargo} sessions, and asked about "
+        "every day that follows. *On unseen symbols*: the same, by fits that never saw the symbol "
+        f"({found.groups} groups are kept apart in turn). Rivals that look at one symbol know its whole past."
+    )
+    yield (
+        "A ratio is the model's mean loss over the rival's on the same rows: below 1 the model is better. Intervals of "
+        "95 % are those of a bootstrap of blocks of days; DM is the statistic of Diebold and Mariano on days, with p "
+        "two-sided."
+    )
+    yield f"{found.comparisons} comparisons were made: of so many, one in twenty differs at 5 % by chance alone."
+    yield SURVIVORS
+    yield f"Made in {found.seconds:,} s with {found.peak_mib:,} MiB at most."
+    if about.left_out:
+        yield f"Left out: {', '.join(sorted(about.left_out))}."
+    for model in dict.fromkeys(result.model for result in found.results):
+        mine = [result for result in found.results if result.model == model]
+        yield from ("", f"## {model}", "")
+        yield from _overall(mine)
+        deepest = [result for result in mine if result.tier == max(other.tier for other in mine)]
+        for result in deepest:
+            yield from _parts(result)
+
+
+def _overall(results: list[Judged]) -> Iterator[str]:
+    yield "| bars | mode | rival | rows | loss | rival's | ratio | 95 % | DM | p | symbols better | worst symbol |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
+    for result in results:
+        for name, rival in result.rivals.items():
+            of = rival.overall
+            low, high = of.ratio_ci95
+            symbol, worst = of.worst
+            cells = (
+                str(result.tier),
+                MODES[result.mode],
+                name,
+                f"{of.n:,}",
+                f"{of.loss:.5g}",
+                f"{of.rival_loss:.5g}",
+                f"{of.ratio:.4f}",
+                f"{low:.4f} to {high:.4f}",
+                "" if of.dm is None else f"{of.dm:+.1f}",
+                "" if of.p is None else _chance(of.p),
+                f"{of.better:.0%}",
+                f"{symbol} {worst:.3f}",
+            )
+            yield "| " + " | ".join(cells) + " |"
+
+
+def _parts(result: Judged) -> Iterator[str]:
+    rivals = result.rivals
+    yield from ("", f"{result.tier} bars, {MODES[result.mode]}: ratio by year and by forecast volatility.", "")
+    yield "| | rows | " + " | ".join(rivals) + " |"
+    yield "|---" * (len(rivals) + 2) + "|"
+    for names in (_names(rivals, "by_year"), _names(rivals, "by_tercile")):
+        for name in names:
+            parts = [_part(rival, name) for rival in rivals.values()]
+            rows = max((part.n for part in parts if part is not None), default=0)
+            cells = ["" if part is None else f"{part.ratio:.3f}" for part in parts]
+            yield f"| {name} | {rows:,} | " + " | ".join(cells) + " |"
+
+
+def _names(rivals: dict[str, Rival], grouping: str) -> list[str]:
+    return list(dict.fromkeys(name for rival in rivals.values() for name in getattr(rival, grouping)))
+
+
+def _part(rival: Rival, name: str) -> Part | None:
+    return rival.by_year.get(name) or rival.by_tercile.get(name)
+
+
+def _chance(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

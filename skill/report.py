@@ -1,0 +1,123 @@
+"""The figures of a report, all of them: pages are made from these and from nothing else."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from models import strict_json
+from skill.judge import Comparison, Part, by_group, compare, terciles, years
+from skill.schedule import Mode, Schedule
+from skill.tabular import Result
+from skill.universe import Universe
+
+NAME: Final = "skill.json"
+
+
+class Rival(msgspec.Struct, frozen=True, kw_only=True):
+    """A model against one rival: on all rows that both answer, and on parts of them."""
+
+    overall: Comparison
+    by_year: dict[str, Part]
+    by_tercile: dict[str, Part]
+    by_symbol: dict[str, Part]
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """One tier of a model in one mode; ``figures`` are those of the task."""
+
+    model: str
+    tier: int
+    mode: Mode
+    metric: str
+    n: int
+    loss: float
+    figures: dict[str, float]
+    rivals: dict[str, Rival]
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What the report is about."""
+
+    name: str
+    fingerprint: str
+    symbols: tuple[str, ...]
+    left_out: dict[str, str]
+    bars: int
+    first: str
+    last: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that pages say. ``comparisons`` counts the trials: of so many tests, some succeed by chance."""
+
+    universe: About
+    years: int
+    groups: int
+    embargo: int
+    comparisons: int
+    seconds: int
+    peak_mib: int
+    results: tuple[Judged, ...]
+
+
+def report(
+    universe: Universe, schedule: Schedule, results: Sequence[Result], seconds: float, peak_mib: float
+) -> Report:
+    """Judge every result against every rival."""
+    spans = [bars.date for bars in universe.series.values() if bars.date is not None]
+    return Report(
+        universe=About(
+            name=universe.name,
+            fingerprint=universe.fingerprint(),
+            symbols=universe.symbols,
+            left_out=dict(universe.left_out),
+            bars=sum(len(bars) for bars in universe.series.values()),
+            first=str(min(span[0] for span in spans)),
+            last=str(max(span[-1] for span in spans)),
+        ),
+        years=schedule.years,
+        groups=schedule.groups,
+        embargo=schedule.embargo,
+        comparisons=sum(len(result.scored.rivals) for result in results),
+        seconds=round(seconds),
+        peak_mib=round(peak_mib),
+        results=tuple(_judged(result) for result in results),
+    )
+
+
+def _judged(result: Result) -> Judged:
+    scored = result.scored
+    in_year, year_names = years(scored.date)
+    in_third, thirds = terciles(result.volatility)
+    rivals = {
+        name: Rival(
+            overall=compare(scored, name),
+            by_year=by_group(scored, name, in_year, year_names),
+            by_tercile=by_group(scored, name, in_third, thirds),
+            by_symbol=by_group(scored, name, scored.symbol, scored.symbols),
+        )
+        for name in scored.rivals
+    }
+    return Judged(
+        model=result.model,
+        tier=result.tier,
+        mode=result.mode,
+        metric=result.metric,
+        n=len(scored.own),
+        loss=float(scored.own.mean()),
+        figures=dict(result.figures),
+        rivals=rivals,
+    )
+
+
+def write(folder: Path, found: Report) -> None:
+    """Write the figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / NAME).write_bytes(msgspec.json.format(strict_json.encode(found), indent=1) + b"\n")
+
+
+def read(folder: Path) -> Report:
+    """Read what `write` wrote; raises ``msgspec.ValidationError`` for anything else."""
+    return msgspec.json.decode((folder / NAME).read_bytes(), type=Report)

@@ -1,0 +1,97 @@
+"""The whole report: from a folder of series to figures and pages, with progress, going on where it was stopped."""
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models.tasks.registry import task_of
+from skill.page import write_page
+from skill.report import Report, report, write
+from skill.schedule import Schedule
+from skill.shelf import Shelf
+from skill.tabular import Result, results
+from skill.universe import read_universe
+from training.kit.discover import model_names, spec_of
+from training.kit.questions.registry import QUESTIONS
+from training.kit.spec import SpecError
+
+SAMPLE: Final = Path("sample")
+"""In place of a folder: the series that are shipped."""
+
+YEARLY: Final = Schedule()
+
+QUICK: Final = Schedule(years=5, groups=2)
+"""One refit in five years, two groups of symbols: minutes instead of an hour, for a look while something is tried."""
+
+PROCESSES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a report is about and where it goes.
+
+    Attributes
+    ----------
+    universe : Path
+        Folder of ``<SYMBOL>.csv``, or `SAMPLE`.
+    out, shelf : Path
+        Folders of the report, and of fits that are kept for the next one.
+    models : tuple of str
+        Empty: all tabular ones.
+    deepest : bool
+        Only the longest history of each model.
+
+    """
+
+    universe: Path
+    out: Path
+    shelf: Path
+    models: tuple[str, ...] = ()
+    schedule: Schedule = YEARLY
+    deepest: bool = False
+    processes: int = PROCESSES
+
+
+def evaluate(options: Options, say: Callable[[str], None]) -> Report:
+    """Evaluate, and write the report.
+
+    Raises
+    ------
+    UniverseError, SpecError
+        There is no series, or too little history, or no such model.
+
+    """
+    begun = time.monotonic()
+    models = _chosen(options.models)
+    universe = read_universe(None if options.universe == SAMPLE else options.universe)
+    for name, reason in universe.left_out.items():
+        say(f"{name} is left out: {reason}")
+    shelf = Shelf.of(options.shelf, universe)
+    found: list[Result] = []
+    for model in models:
+
+        def told(line: str, model: str = model) -> None:
+            say(f"[{model}] {line} ({time.monotonic() - begun:.0f} s)")
+
+        tiers = spec_of(model).tiers
+        asked = tiers[-1:] if options.deepest else tiers
+        found += results(model, asked, universe, options.schedule, shelf, options.processes, told)
+    done = report(universe, options.schedule, found, time.monotonic() - begun, _peak_mib())
+    write(options.out, done)
+    write_page(options.out, done)
+    return done
+
+
+def _chosen(named: Sequence[str]) -> tuple[str, ...]:
+    able = tuple(model for model in model_names() if task_of(model).identity.name in QUESTIONS)
+    if unknown := sorted(set(named) - set(able)):
+        raise SpecError(f"expected models out of {', '.join(able)}, found {', '.join(unknown)}; correct the names")
+    return tuple(named) or able
+
+
+def _peak_mib() -> float:
+    """Return the greatest resident memory of this process and of any that it waited for."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024

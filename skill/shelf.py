@@ -1,0 +1,67 @@
+"""Results of long work, kept in files that are named by everything that they depend on."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+import skill
+from data.disk import write_at_once
+from feature_mapper.typing import FloatArray
+from skill.universe import Universe
+from training.kit.splits import Fold
+
+CODE: Final = ("feature_mapper", "models", "training", "skill")
+"""Packages whose source decides what a fit is: kept fits are of exactly this code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Arrays in files that are named by everything that they depend on; None keeps nothing."""
+
+    folder: Path | None
+    stamp: str
+
+    @classmethod
+    def of(cls, folder: Path | None, universe: Universe) -> "Shelf":
+        """Return the shelf for these bars and this code."""
+        return cls(folder, universe.fingerprint() + code_fingerprint())
+
+    def kept(self, key: object, make: Callable[[], dict[str, FloatArray]]) -> dict[str, FloatArray]:
+        """Return what is kept under ``key``, or make and keep it."""
+        if self.folder is None:
+            return make()
+        name = hashlib.sha256(msgspec.json.encode((self.stamp, key), order="sorted")).hexdigest()[:32]
+        path = self.folder / f"{name}.npz"
+        if path.exists():
+            with np.load(path) as file:
+                return dict(file)
+        arrays = make()
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # its stub takes the names for its own options
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_at_once(path, buffer.getvalue())
+        return arrays
+
+
+def code_fingerprint() -> str:
+    """Return the SHA-256 of the source that fits."""
+    root = Path(skill.__file__).parents[1]
+    digest = hashlib.sha256()
+    for package in CODE:
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def fold_key(fold: Fold) -> str:
+    """Return the SHA-256 of the rows that a fold trains on, asks about and keeps apart."""
+    digest = hashlib.sha256(repr(fold.apart).encode())
+    for rows in (fold.train, fold.test):
+        digest.update(f"{len(rows)};".encode() + rows.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,120 @@
+"""Rivals of volatility: against other libraries, causal, and given all that came before."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import DateArray, FloatArray
+from skill.rivals.base import VarianceRival
+from skill.rivals.volatility import DECAY, LEAST, VOLATILITY, Ewma, Garch, Har, known_variance
+from tests.training.kit.support import after, market, rewritten
+
+N = 1400
+EDGES: DateArray = np.array(["2006-01-01", "2007-01-01", "2008-01-01", "2009-06-01"], dtype="datetime64[D]")
+
+rivals = pytest.mark.parametrize("rival", VOLATILITY, ids=lambda rival: rival.name)
+
+
+def bars() -> Bars:
+    """Return a market of five years."""
+    return market(N, 3, "A")
+
+
+def day_of(of: Bars) -> DateArray:
+    """Return its days."""
+    assert of.date is not None
+    return of.date
+
+
+@rivals
+def test_it_says_something_of_every_bar_between_the_edges(rival: VarianceRival) -> None:
+    """And nothing before the first of them, where it would have to know its own future."""
+    days = day_of(bars())
+    said = rival.forecast(bars(), EDGES)
+    asked = (days >= EDGES[0]) & (days < EDGES[-1])
+    assert np.array_equal(np.isfinite(said), asked)
+    assert (said[asked] > 0).all()
+
+
+@rivals
+def test_later_bars_change_nothing(rival: VarianceRival) -> None:
+    """What it says at a bar is the same whatever follows."""
+    day = np.datetime64("2007-05-16")
+    known = day_of(bars()) <= day
+    truth, other = (rival.forecast(of, EDGES)[known] for of in (bars(), rewritten(bars(), after(bars(), day))))
+    assert np.array_equal(truth, other, equal_nan=True)
+
+
+@rivals
+@pytest.mark.parametrize("part", ["first", "last"])
+def test_it_learns_on_all_sessions_before_an_edge(rival: VarianceRival, part: str) -> None:
+    """The first and the last stretch before an edge are both in what it says long after."""
+    stop = int(np.searchsorted(day_of(bars()), EDGES[1]))
+    stretch = slice(30, 60) if part == "first" else slice(stop - 3, stop)
+    truth, other = (rival.forecast(of, EDGES)[stop + 120] for of in (bars(), rewritten(bars(), stretch, 4.0)))
+    assert truth != other
+
+
+@rivals
+def test_it_is_unbiased_where_it_learnt(rival: VarianceRival) -> None:
+    """Over the sessions before the edge, outcomes are as large as what it says of them."""
+    days = day_of(bars())
+    whole: DateArray = np.array([days[LEAST + 60], days[-1] + 1])
+    said = rival.forecast(bars(), whole)
+    outcome = np.append(known_variance(bars())[1:], np.nan)
+    ratio = np.nanmean(outcome / said)
+    assert 0.8 < ratio < 1.25
+
+
+def test_ewma_is_that_of_pandas() -> None:
+    """By its shape; the level is made unbiased."""
+    variance = pd.Series(known_variance(bars()))
+    start = variance[:21].mean()
+    recursive = pd.concat([pd.Series([start]), variance]).ewm(alpha=1 - DECAY, adjust=False).mean().to_numpy()[1:]
+    said = Ewma().forecast(bars(), EDGES)
+    block = (day_of(bars()) >= EDGES[0]) & (day_of(bars()) < EDGES[1])
+    assert np.ptp(said[block] / recursive[block]) < 1e-12 * said[block].max() / recursive[block].min()
+
+
+@pytest.mark.parametrize(("of", "into", "back"), [("levels", lambda v: v, lambda v: v), ("logs", np.log, np.exp)])
+def test_har_is_that_of_statsmodels(
+    of: str, into: Callable[[FloatArray], FloatArray], back: Callable[[FloatArray], FloatArray]
+) -> None:
+    """Least squares on pandas' rolling means, by another library, and the same coefficients at work."""
+    import statsmodels.api as sm
+
+    variance = pd.Series(known_variance(bars()))
+    terms = sm.add_constant(np.column_stack([into(variance.rolling(width).mean().to_numpy()) for width in (1, 5, 22)]))
+    start = int(np.searchsorted(day_of(bars()), EDGES[0]))
+    stop = int(np.searchsorted(day_of(bars()), EDGES[1]))
+    target = into(known_variance(bars()))
+    fitted = sm.OLS(target[22:start], terms[21 : start - 1]).fit()
+    said = back(fitted.predict(terms[start:stop]))
+    ours = Har("levels" if of == "levels" else "logs").forecast(bars(), EDGES)[start:stop]
+    ratio = ours / said
+    assert np.median(np.abs(ratio / np.median(ratio) - 1)) < 1e-9  # all but what is taken to the ends of the range
+
+
+def test_garch_forecasts_are_those_of_a_fit_on_the_past_alone() -> None:
+    """A fit on a series that ends at the edge, asked about the next session, says the same but for the level."""
+    from arch import arch_model
+
+    start = int(np.searchsorted(day_of(bars()), EDGES[0]))
+    returns = 100 * np.log(bars().close[1:start] / bars().close[: start - 1])
+    for rival in (Garch(leverage=False), Garch(leverage=True)):
+        said = rival.forecast(bars(), EDGES)
+        model = arch_model(returns, p=1, o=int(rival.leverage), q=1, dist="t", rescale=False)
+        fitted = model.fit(disp="off", show_warning=False)
+        path = fitted.conditional_volatility**2
+        bias = np.mean(known_variance(bars())[2:start] / path[1:])
+        ahead = float(fitted.forecast(horizon=1, reindex=False).variance.to_numpy()[-1, 0])
+        # The bar before the edge is the last that the fit saw; what it says of the edge is one step of its recursion.
+        again = rival.forecast(bars()[: start + 1], np.array([EDGES[0], EDGES[1]]))
+        assert again[start] == said[start]
+        omega, alpha, *gamma, beta = (float(value) for value in fitted.params.to_numpy()[1:-1])
+        shock = 100 * float(np.log(bars().close[start] / bars().close[start - 1])) - float(fitted.params.iloc[0])
+        leverage = gamma[0] if gamma and shock < 0 else 0.0
+        assert said[start] / bias == pytest.approx(omega + (alpha + leverage) * shock**2 + beta * ahead, rel=2e-3)
