@@ -8,6 +8,8 @@ UV := $(VENV)/bin/uv --no-config --system-certs  # as pip does, and as networks 
 # Tests run side by side on as many workers as there are cores, four at most: each worker starts servers of its own.
 # 0 runs them one after the other, as a debugger needs it.
 WORKERS ?= auto
+# Of the skill report: a folder of series, or those that are shipped.
+UNIVERSE ?= sample
 PACKAGES := app data feature_mapper flows models skill training
 
 # A stamp names the state it stands for: the folder, the project file and the lock. While they are the same,
@@ -28,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve train retrain schedule test long smoke bench gate swaps docs check lint style types lock clean
+.PHONY: help serve train retrain schedule test long smoke bench gate swaps skill docs check lint style types lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +65,9 @@ gate: $(DEV) ## Measure the error rates of the gate on 400 markets whose truth i
 
 swaps: $(DEV) ## Swap versions a thousand times under load; measure what fails, what is mixed, what memory it takes
 	@exec $(PY) -m tests.figures swaps
+
+skill: $(SKILL) ## Judge the models against strong rivals: UNIVERSE=<folder of SYMBOL.csv> (sample), ARGS=--quick
+	@exec $(PY) -m barcast evaluate --universe $(UNIVERSE) $(ARGS)
 
 docs: $(DEV) ## Make what the pages say about models and answers again
 	@$(PY) -m barcast train --missing

@@ -5,9 +5,11 @@ from typing import Final
 
 from feature_mapper.errors import FeatureMismatch
 from feature_mapper.families import (
+    anniversaries,
     calendar,
     candle,
     drawdown,
+    jumps,
     momentum,
     own_history,
     range_volatility,
@@ -27,6 +29,8 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
     *drawdown.FEATURES,
     *volume.FEATURES,
     *own_history.FEATURES,
+    *jumps.FEATURES,
+    *anniversaries.FEATURES,
 )
 """All features; names are unique."""
 

@@ -38,7 +38,7 @@ class Series(Holder):
 
     Each base series is aligned at its last value: a series of changes is one value shorter than the bars. Columns that
     are strided or unaligned, as a slice of a table may be, are copied: sums over such memory may differ in bits. Series
-    of dates reach back one bar at most: converting dates is slow, and no calendar feature asks for more.
+    of months and quarters reach back one bar at most: converting dates is slow, and no calendar feature asks for more.
     """
 
     def __init__(self, bars: Bars, rows: int, lookback: int) -> None:
@@ -51,11 +51,11 @@ class Series(Holder):
         column = np.ascontiguousarray(values[self._start :], np.float64)
         return column if column.flags.aligned else column.copy()
 
-    def _dates(self) -> DateArray:
+    def _dates(self, first: int) -> DateArray:
         dates = self._bars.date
         if dates is None:
             raise ValueError("expected bars with dates, found none; ask for calendar features only where there are")
-        return dates[self._first_date :].astype("datetime64[D]")
+        return dates[first:].astype("datetime64[D]")
 
     @_base
     def open(self) -> FloatArray:
@@ -88,12 +88,12 @@ class Series(Holder):
     @_base
     def day(self) -> FloatArray:
         """Days since 1970-01-01, a Thursday."""
-        return self._dates().astype(np.float64)
+        return self._dates(self._start).astype(np.float64)
 
     @_base
     def month(self) -> FloatArray:
         """Months since January 1970."""
-        return self._dates().astype("datetime64[M]").astype(np.float64)
+        return self._dates(self._first_date).astype("datetime64[M]").astype(np.float64)
 
     @_base
     def month_start(self) -> FloatArray:
@@ -195,6 +195,18 @@ class Series(Holder):
     def session_variance(self) -> FloatArray:
         """Garman-Klass variance plus squared overnight gap."""
         return self.garman_klass.values[1:] + self.squared_overnight.values
+
+    @_base
+    def log_variance(self) -> FloatArray:
+        """Log of the session variance, which is at least `RESOLUTION` squared."""
+        logs: FloatArray = np.log(np.maximum(self.session_variance.values, RESOLUTION * RESOLUTION))
+        return logs
+
+    @_base
+    def log_squared_overnight(self) -> FloatArray:
+        """Log of the squared overnight return, which is at least `RESOLUTION` squared."""
+        logs: FloatArray = np.log(np.maximum(self.squared_overnight.values, RESOLUTION * RESOLUTION))
+        return logs
 
     @_base
     def session_volatility(self) -> FloatArray:

@@ -183,6 +183,11 @@ class Line(Holder):
         return np.sqrt(self.variance(width, rows))
 
     @held
+    def median(self, width: int, rows: int) -> Values:
+        """Return window medians."""
+        return _quantile(self.window(width, rows), 1, 2)
+
+    @held
     def lower_third(self, width: int, rows: int) -> Values:
         """Return what a third of the window lies below, interpolated between its values."""
         return _quantile(self.window(width, rows), 1, 3)

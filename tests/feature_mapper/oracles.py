@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from statistics import correlation, fmean, linear_regression, stdev, variance
+from statistics import correlation, fmean, linear_regression, median, stdev, variance
 
 from feature_mapper.bars import Bars
 
@@ -189,6 +189,25 @@ def _quarter_end(day: date) -> date:
     return _month_end(day.replace(month=(day.month + 2) // 3 * 3, day=1))
 
 
+def _coming(p: Past, sessions: int) -> date:
+    day = p.d[-1] + timedelta(days=1)
+    while day.weekday() > 4 and day - timedelta(days=7) not in p.d[-sessions:]:
+        day += timedelta(days=1 if day.weekday() == 6 else 2)
+    return day
+
+
+def _anniversary(p: Past, weeks: int, days: int, sizes: Sequence[float]) -> float:
+    sessions = {12: 67, 13: 67, 14: 72, 26: 132, 39: 197, 51: 252, 52: 252}[weeks]
+    then = _coming(p, sessions) - timedelta(days=7 * weeks)
+    pairs = zip(sizes[-sessions:], p.d[-sessions:], strict=True)
+    near = [size for size, day in pairs if abs((day - then).days) <= days]
+    return math.log(max(*near, 1e-5) / _session_volatility(p, sessions)) if near else 0.0
+
+
+def _volatilities(p: Past) -> list[float]:
+    return [math.sqrt(x) for x in _session(p)]
+
+
 ORACLES: dict[str, Callable[..., float]] = {
     r"log_close_open": lambda p: math.log(p.c[-1] / p.o[-1]),
     r"log_high_low": lambda p: math.log(p.h[-1] / p.l[-1]),
@@ -272,6 +291,21 @@ ORACLES: dict[str, Callable[..., float]] = {
     r"volatility_to_lower_third_(\d+)": lambda p, n: math.log(_session_volatility(p, n)) - _third(p, 1),
     r"volatility_to_upper_third_(\d+)": lambda p, n: math.log(_session_volatility(p, n)) - _third(p, 2),
     r"middle_third_width": lambda p: _third(p, 2) - _third(p, 1),
+    r"median_to_mean_volatility_(\d+)": lambda p, n: math.log(
+        median(_volatilities(p)[-n:]) / _session_volatility(p, n)
+    ),
+    r"geometric_to_mean_volatility_(\d+)": lambda p, n: (
+        fmean(math.log(x) for x in _volatilities(p)[-n:]) - math.log(_session_volatility(p, n))
+    ),
+    r"overnight_share_of_variance_(\d+)": lambda p, n: fmean(x**2 for x in p.gaps[-n:]) / fmean(_session(p)[-n:]),
+    r"largest_gaps_share_252": lambda p: sum(sorted(x**2 for x in p.gaps[-252:])[-4:]) / sum(_session(p)[-252:]),
+    r"volatility_(\d+)_weeks_before": lambda p, weeks: _anniversary(p, weeks, 0, _volatilities(p)),
+    r"volatility_(\d+)_weeks_before_within_(\d+)": lambda p, weeks, days: _anniversary(
+        p, weeks, days, _volatilities(p)
+    ),
+    r"gap_(\d+)_weeks_before_within_(\d+)": lambda p, weeks, days: _anniversary(
+        p, weeks, days, [abs(x) for x in p.gaps]
+    ),
     r"volume_variation_(\d+)": lambda p, n: stdev(p.v[-n:]) / fmean(p.v[-n:]),
 }
 

@@ -34,7 +34,7 @@ def test_units_are_known() -> None:
 
 def test_families_need_their_columns() -> None:
     """Volume features need volume, calendar features dates, all others prices alone."""
-    needs = {"volume": "volume", "calendar": "date"}
+    needs = {"volume": "volume", "calendar": "date", "anniversaries": "date"}
     for feature in CATALOGUE:
         assert feature.needs == needs.get(feature.family, "price"), feature.name
 

@@ -15,5 +15,6 @@ SPEC = ModelSpec(
         "lambda_l2": 20.0,
         "max_bin": 63,
     },
+    families=("candle", "calendar", "returns", "range_volatility", "trend", "momentum", "drawdown", "volume"),
     keep="used",
 )

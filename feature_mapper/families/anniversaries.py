@@ -1,0 +1,107 @@
+"""Anniversaries: what the same weekday some weeks before the coming session was like.
+
+Companies report each quarter on much the same weekday, 13 weeks after they did so last, and options, index changes and
+statistics come round alike. None of that is in the bars, but the last time is. NaN where dates are not given.
+"""
+
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from feature_mapper.feature import Feature
+from feature_mapper.series import Series
+from feature_mapper.typing import FloatArray, IntArray
+from feature_mapper.windows import Line, Values
+
+WEEK: Final = 7
+SATURDAY: Final = 5
+
+_QUARTERS: Final = {13: 67, 26: 132, 39: 197, 52: 252}
+"""Sessions that hold so many weeks, and a few days before, where there are five a week."""
+
+_SESSIONS: Final = {12: 67, 14: 72, 51: 252, **_QUARTERS}
+
+_COMING: Final = (
+    "The coming session is taken to be the next day, or the next Monday where that is a Saturday or Sunday and the one "
+    "a week before had no session"
+)
+
+_feature = partial(Feature, family="anniversaries", unit="log ratio", needs="date")
+
+
+def _same_day(weeks: int) -> Feature:
+    sessions = _SESSIONS[weeks]
+    return _feature(
+        name=f"volatility_{weeks}_weeks_before",
+        lookback=sessions + 1,
+        formula=(
+            f"ln(session_volatility_1 of the day {weeks} weeks before the coming session / "
+            f"session_volatility_{sessions}), each at least 1e-5; 0 where that day had no session, or lies beyond "
+            f"{sessions} sessions. {_COMING}"
+        ),
+        kernel=lambda s, rows: _largest(s, s.log_variance, weeks, 0, sessions, rows),
+    )
+
+
+def _near(weeks: int, days: int) -> Feature:
+    sessions = _SESSIONS[weeks]
+    return _feature(
+        name=f"volatility_{weeks}_weeks_before_within_{days}",
+        lookback=sessions + 1,
+        formula=(
+            f"ln(largest session_volatility_1 within {days} calendar days of the day {weeks} weeks before the coming "
+            f"session / session_volatility_{sessions}), each at least 1e-5, among the last {sessions} sessions; 0 "
+            f"where there is none. {_COMING}"
+        ),
+        kernel=lambda s, rows: _largest(s, s.log_variance, weeks, days, sessions, rows),
+    )
+
+
+def _gap(weeks: int, days: int) -> Feature:
+    sessions = _SESSIONS[weeks]
+    return _feature(
+        name=f"gap_{weeks}_weeks_before_within_{days}",
+        lookback=sessions + 1,
+        formula=(
+            f"ln(largest size of ln(open/previous close) within {days} calendar days of the day {weeks} weeks before "
+            f"the coming session / session_volatility_{sessions}), each at least 1e-5, among the last {sessions} "
+            f"sessions; 0 where there is none. {_COMING}"
+        ),
+        kernel=lambda s, rows: _largest(s, s.log_squared_overnight, weeks, days, sessions, rows),
+    )
+
+
+def _largest(s: Series, line: Line, weeks: int, days: int, sessions: int, rows: int) -> Values:
+    """Return half the log of the largest variance near an anniversary, less that of the mean; 0 without a session."""
+    values = line.values
+    day = s.day.values[-len(values) :]
+    at = np.arange(len(day) - rows, len(day))
+    oldest = at - sessions + 1
+    then = _coming(day, at, oldest) - float(WEEK * weeks)
+    first = np.maximum(np.searchsorted(day, then - days), oldest)
+    after = np.minimum(np.searchsorted(day, then + days, side="right"), at + 1)
+    largest = np.full(rows, -np.inf)
+    for step in range(2 * days + 1):  # there is no more than one session a day
+        place = first + step
+        found = values[np.minimum(place, len(day) - 1)]
+        largest = np.where(place < after, np.maximum(largest, found), largest)
+    usual = s.log_session_variance(sessions, rows)
+    ratio = np.where(np.isneginf(largest), 0.0, 0.5 * (largest - usual))
+    return ratio if rows > 1 else np.float64(ratio[0])
+
+
+def _coming(day: FloatArray, at: IntArray, oldest: IntArray) -> FloatArray:
+    """Return the day that the session after each row is taken to be on."""
+    coming = day[at] + 1.0
+    weekday = (coming + 3.0) % 7.0
+    place = np.minimum(np.searchsorted(day, coming - WEEK), len(day) - 1)
+    traded = (day[place] == coming - WEEK) & (place >= oldest)
+    return np.where((weekday >= SATURDAY) & ~traded, coming + (WEEK - weekday), coming)
+
+
+FEATURES: tuple[Feature, ...] = (
+    *(_same_day(weeks) for weeks in sorted(_SESSIONS)),
+    *(_near(weeks, days) for days in (1, 4) for weeks in _QUARTERS),
+    *(_gap(weeks, days) for days in (0, 4) for weeks in _QUARTERS),
+)
