@@ -97,7 +97,7 @@ def _days(raw: bytes) -> DateArray:
 
     No other column holds texts, so what has the shape of days is the column of that name.
     """
-    start = raw.find(b"[", raw.find(b'"date"')) + 1
+    start = raw.find(b"[", raw.find(b'"date":')) + 1
     separator = b", " if raw[start + 13 : start + 14] == b" " else b","
     rows = np.frombuffer(raw[start : raw.find(b"]", start)] + separator, dtype=np.uint8)
     rows = rows.reshape(-1, len(_DAYS[separator]))

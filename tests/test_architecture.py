@@ -17,6 +17,7 @@ ROOT_FOLDERS = {
     "flows",
     "models",
     "requirements",
+    "skill",
     "tests",
     "training",
 }

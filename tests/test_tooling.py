@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 TARGETS = {
     "help",
     "serve",
+    "skill",
     "train",
     "retrain",
     "schedule",
