@@ -124,7 +124,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         shelf = _places()[1].parent / "skill"
         models = () if options.model is None else (options.model,)
         schedule = run.QUICK if options.quick else run.YEARLY
-        run.evaluate(run.Options(options.universe, options.out, shelf, models, schedule, deepest=options.quick), _say)
+        deepest = options.deepest or options.quick
+        run.evaluate(run.Options(options.universe, options.out, shelf, models, schedule, deepest), _say)
         return 0
     if options.model is None:
         print("barcast evaluate: expected a model, or --universe, found neither; see --help", file=sys.stderr)
@@ -417,7 +418,8 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     evaluate.add_argument("model", nargs="?", metavar="MODEL")
     evaluate.add_argument("version", nargs="?", metavar="VERSION", help="default: the one that serves")
     evaluate.add_argument("--universe", type=Path, metavar="DIR", help="of <SYMBOL>.csv, or sample: the skill report")
-    evaluate.add_argument("--quick", action="store_true", help="fewer refits, the longest history only")
+    evaluate.add_argument("--deepest", action="store_true", help="the longest history of each model only")
+    evaluate.add_argument("--quick", action="store_true", help="that, and refits every five years instead of each")
     evaluate.add_argument("--out", type=Path, default=Path("docs/skill"), metavar="DIR", help="default: docs/skill")
     evaluate.set_defaults(run=_evaluate)
 

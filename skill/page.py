@@ -7,6 +7,7 @@ from typing import Final
 from skill.judge import Part
 from skill.report import Judged, Report, Rival
 from skill.schedule import Mode
+from skill.targets import verdicts
 
 NAME: Final = "README.md"
 
@@ -42,11 +43,16 @@ def _lines(found: Report) -> Iterator[str]:
         "95 % are those of a bootstrap of blocks of days; DM is the statistic of Diebold and Mariano on days, with p "
         "two-sided."
     )
+    yield (
+        "Names in small letters are the naive answers that every evaluation has, pooled over symbols; the others are "
+        "described in `skill/rivals`."
+    )
     yield f"{found.comparisons} comparisons were made: of so many, one in twenty differs at 5 % by chance alone."
     yield SURVIVORS
     yield f"Made in {found.seconds:,} s with {found.peak_mib:,} MiB at most."
     if about.left_out:
         yield f"Left out: {', '.join(sorted(about.left_out))}."
+    yield from _targets(found)
     for model in dict.fromkeys(result.model for result in found.results):
         mine = [result for result in found.results if result.model == model]
         yield from ("", f"## {model}", "")
@@ -54,6 +60,18 @@ def _lines(found: Report) -> Iterator[str]:
         deepest = [result for result in mine if result.tier == max(other.tier for other in mine)]
         for result in deepest:
             yield from _parts(result)
+
+
+def _targets(found: Report) -> Iterator[str]:
+    told = list(verdicts(found))
+    if not told:
+        return
+    yield from ("", "## Targets", "", "| model | target | rival | mode | measured | |", "|---|---|---|---|---|---|")
+    for verdict in told:
+        target = verdict.target
+        word = "met" if verdict.met else "**not met**"
+        cells = (f"`{target.model}`", target.said, target.rival, MODES[verdict.mode], verdict.measured, word)
+        yield "| " + " | ".join(cells) + " |"
 
 
 def _overall(results: list[Judged]) -> Iterator[str]:

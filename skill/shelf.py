@@ -16,8 +16,8 @@ from feature_mapper.typing import FloatArray
 from skill.universe import Universe
 from training.kit.splits import Fold
 
-CODE: Final = ("feature_mapper", "models", "training", "skill")
-"""Packages whose source decides what a fit is: kept fits are of exactly this code."""
+CODE: Final = ("feature_mapper", "models", "training", "skill/rivals")
+"""Folders whose source decides what a fit or a rival says: what is kept is of exactly this code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def known_variance(bars: Bars) -> FloatArray:
 class Ewma:
     """``v[t+1] = 0.94 v[t] + 0.06 variance[t]``, from the mean of the first month on."""
 
-    name: str = "EWMA"
+    name: str = "RiskMetrics"
 
     def forecast(self, bars: Bars, edges: DateArray) -> FloatArray:
         """As `VarianceRival`."""
@@ -68,7 +68,7 @@ class Har:
     @property
     def name(self) -> str:
         """As tables show it."""
-        return {"levels": "HAR", "logs": "log HAR"}[self.of]
+        return {"levels": "HAR of the symbol", "logs": "log HAR of the symbol"}[self.of]
 
     def forecast(self, bars: Bars, edges: DateArray) -> FloatArray:
         """As `VarianceRival`."""

@@ -128,6 +128,7 @@ def test_the_page_is_made_from_the_figures_alone(
     written = (tmp_path / page.NAME).read_text()
     assert written == (options.out / page.NAME).read_text()
     for result in done[0].results:
+        assert f"| {MODEL} |".replace(MODEL, f"`{MODEL}`") in written
         assert f"| {result.tier} | {page.MODES[result.mode]} | GJR-GARCH | {result.n:,} |" in written
 
 
