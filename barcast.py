@@ -116,8 +116,6 @@ def _tune(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from training.kit.commands import evaluate
-
     if options.universe is not None:
         from skill import run
 
@@ -130,6 +128,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.model is None:
         print("barcast evaluate: expected a model, or --universe, found neither; see --help", file=sys.stderr)
         return EXIT_USAGE
+    from training.kit.commands import evaluate
+
     evaluate(options.model, options.version, artifacts=_places()[0], say=_say)
     return 0
 

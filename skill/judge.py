@@ -118,13 +118,6 @@ def by_group(scored: Scored, rival: str, group: IntArray, names: Sequence[str]) 
     return result
 
 
-def years(date: DateArray) -> tuple[IntArray, tuple[str, ...]]:
-    """Return the group of each row by calendar year, and the years."""
-    year = date.astype("datetime64[Y]").astype(np.int64) + 1970
-    first = int(year.min())
-    return year - first, tuple(str(number) for number in range(first, int(year.max()) + 1))
-
-
 def terciles(volatility: FloatArray) -> tuple[IntArray, tuple[str, ...]]:
     """Return the third of all rows that each row's forecast volatility lies in: known before the outcome."""
     edges = np.quantile(volatility, (1 / 3, 2 / 3))

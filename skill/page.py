@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from skill.judge import Part
-from skill.report import Judged, Report, Rival
+from skill.report import Judged, Report
 from skill.schedule import Mode
 from skill.targets import verdicts
 
@@ -104,20 +103,12 @@ def _parts(result: Judged) -> Iterator[str]:
     yield from ("", f"{result.tier} bars, {MODES[result.mode]}: ratio by year and by forecast volatility.", "")
     yield "| | rows | " + " | ".join(rivals) + " |"
     yield "|---" * (len(rivals) + 2) + "|"
-    for names in (_names(rivals, "by_year"), _names(rivals, "by_tercile")):
-        for name in names:
-            parts = [_part(rival, name) for rival in rivals.values()]
-            rows = max((part.n for part in parts if part is not None), default=0)
-            cells = ["" if part is None else f"{part.ratio:.3f}" for part in parts]
+    for grouped in ([rival.by_year for rival in rivals.values()], [rival.by_tercile for rival in rivals.values()]):
+        for name in dict.fromkeys(name for parts in grouped for name in parts):
+            found = [parts.get(name) for parts in grouped]
+            rows = max(part.n for part in found if part is not None)
+            cells = ["" if part is None else f"{part.ratio:.3f}" for part in found]
             yield f"| {name} | {rows:,} | " + " | ".join(cells) + " |"
-
-
-def _names(rivals: dict[str, Rival], grouping: str) -> list[str]:
-    return list(dict.fromkeys(name for rival in rivals.values() for name in getattr(rival, grouping)))
-
-
-def _part(rival: Rival, name: str) -> Part | None:
-    return rival.by_year.get(name) or rival.by_tercile.get(name)
 
 
 def _chance(p: float) -> str:

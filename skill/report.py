@@ -7,10 +7,11 @@ from typing import Final
 import msgspec
 
 from models import strict_json
-from skill.judge import Comparison, Part, by_group, compare, terciles, years
+from skill.judge import Comparison, Part, by_group, compare, terciles
 from skill.schedule import Mode, Schedule
 from skill.tabular import Result
 from skill.universe import Universe
+from training.kit.evaluation import calendar_years
 
 NAME: Final = "skill.json"
 
@@ -89,12 +90,12 @@ def report(
 
 def _judged(result: Result) -> Judged:
     scored = result.scored
-    in_year, year_names = years(scored.date)
+    in_year, years = calendar_years(scored.date)
     in_third, thirds = terciles(result.volatility)
     rivals = {
         name: Rival(
             overall=compare(scored, name),
-            by_year=by_group(scored, name, in_year, year_names),
+            by_year=by_group(scored, name, in_year, years),
             by_tercile=by_group(scored, name, in_third, thirds),
             by_symbol=by_group(scored, name, scored.symbol, scored.symbols),
         )

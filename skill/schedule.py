@@ -59,10 +59,8 @@ class Schedule:
                 test = (rows.date >= first) & (rows.date < after) & mine
                 if test.any() and train.any():
                     at = np.flatnonzero(test)
-                    block = (rows.date[at].min(), rows.date[at].max())
-                    result.append(
-                        Fold(len(result), np.flatnonzero(train), at, days[start], block[1], tuple(apart.tolist()))
-                    )
+                    last, kept = rows.date[at].max(), tuple(apart.tolist())
+                    result.append(Fold(len(result), np.flatnonzero(train), at, days[start], last, kept))
         if len({fold.first for fold in result}) < 2:
             message = f"expected days for two test blocks of {self.years} years, found {len(days)}; add history"
             raise SpecError(message)

@@ -1,4 +1,7 @@
-"""Results of long work, kept in files that are named by everything that they depend on."""
+"""Results of long work, kept in files that are named by the bars, the code and the rows that they depend on.
+
+Versions of libraries are not part of the name: empty the folder after taking newer ones.
+"""
 
 import hashlib
 import io
@@ -22,7 +25,7 @@ CODE: Final = ("feature_mapper", "models", "training", "skill/rivals")
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Arrays in files that are named by everything that they depend on; None keeps nothing."""
+    """Arrays in files of one folder; None keeps nothing."""
 
     folder: Path | None
     stamp: str

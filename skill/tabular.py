@@ -27,7 +27,7 @@ class Result:
     """What one tier of a model did in one mode.
 
     ``volatility`` is the yardstick's forecast for each row, shape (n,), by which rows are sorted into calm and wild;
-    ``figures`` are the task's plain ones; ``forecast`` is what was said.
+    ``figures`` are the task's plain ones.
     """
 
     model: str
@@ -35,8 +35,6 @@ class Result:
     mode: Mode
     metric: str
     scored: Scored
-    forecast: Columns
-    outcome: FloatArray
     volatility: FloatArray
     figures: dict[str, float]
 
@@ -89,8 +87,6 @@ def results(
                     mode=mode,
                     metric=question.metric,
                     scored=scored,
-                    forecast=out.forecast,
-                    outcome=rows.y,
                     volatility=out.scale[out.scored],
                     figures=question.figures(out.forecast, rows.y),
                 )

@@ -81,9 +81,14 @@ def report(panel: Panel, out: OutOfFold, question: Question, symbols: tuple[str,
 
 def by_year(own: FloatArray, base: FloatArray, date: DateArray, *, ratio: bool = True) -> Json:
     """Return n and skill (or, without ``ratio``, gain) of each calendar year."""
+    return _grouped(own, base, *calendar_years(date), ratio=ratio)
+
+
+def calendar_years(date: DateArray) -> tuple[IntArray, tuple[str, ...]]:
+    """Return the group of each row by calendar year, and the names of the groups."""
     years = date.astype("datetime64[Y]").astype(np.int64) + 1970
     first = int(years.min())
-    return _grouped(own, base, years - first, [str(year) for year in range(first, int(years.max()) + 1)], ratio=ratio)
+    return years - first, tuple(str(year) for year in range(first, int(years.max()) + 1))
 
 
 def by_symbol(
