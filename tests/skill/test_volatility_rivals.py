@@ -11,7 +11,7 @@ from feature_mapper.typing import DateArray, FloatArray
 from skill.measures import student
 from skill.rivals.base import SymbolRival
 from skill.rivals.volatility import DECAY, LEAST, VOLATILITY, Ewma, Garch, Har, known_variance
-from tests.training.kit.support import after, market, rewritten
+from tests.training.kit.support import MONDAY, after, market, rewritten
 
 N = 1400
 EDGES: DateArray = np.array(["2006-01-01", "2007-01-01", "2008-01-01", "2009-06-01"], dtype="datetime64[D]")
@@ -132,7 +132,7 @@ def test_garch_gives_a_distribution_of_the_next_return() -> None:
     rng = np.random.default_rng(5)
     truth = 0.0004 + 0.012 * np.sqrt(4 / 6) * rng.standard_t(6, 6000)
     close = 100 * np.exp(np.cumsum(truth))
-    date = np.busday_offset("2000-01-03", np.arange(6000))
+    date = np.busday_offset(MONDAY, np.arange(6000))
     of = Bars(close, close * 1.001, close / 1.001, close, np.full(6000, 1e6), date, "T")
     said = Garch(leverage=True).columns(of, np.array([date[5000], date[-1] + 1]))
     assert np.nanmedian(said["mean"]) == pytest.approx(0.0004, abs=0.0005)
