@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from skill.report import Judged, Report
+from skill.plots import bands_name, ratios_name
+from skill.report import Judged, Report, deepest
 from skill.schedule import Mode
 from skill.targets import verdicts
 
@@ -64,14 +65,16 @@ def _lines(found: Report) -> Iterator[str]:
     yield from _targets(found)
     for model in dict.fromkeys(result.model for result in found.results):
         mine = [result for result in found.results if result.model == model]
-        yield from ("", f"## {model}")
+        yield from ("", f"## {model}", "", f"![Loss over that of the strongest rivals, by year]({ratios_name(model)})")
+        if mine[0].bands is not None:
+            yield from ("", f"![Share of outcomes inside the bands, by year]({bands_name(model)})")
         for metric in dict.fromkeys(result.metric for result in mine):
             told = [result for result in mine if result.metric == metric]
             yield from ("", f"Loss: {MEASURES.get(metric, metric)}.", "")
             yield from _overall(told)
-        deepest = [result for result in mine if result.tier == max(other.tier for other in mine)]
-        yield from _figures([result for result in deepest if result.figures])
-        for result in deepest:
+        longest = [result for result in deepest(found) if result.model == model]
+        yield from _figures([result for result in longest if result.figures])
+        for result in longest:
             yield from _parts(result)
 
 
@@ -105,7 +108,7 @@ def _overall(results: list[Judged]) -> Iterator[str]:
                 f"{of.ratio:.4f}",
                 f"{low:.4f} to {high:.4f}",
                 "" if of.dm is None else f"{of.dm:+.1f}",
-                "" if of.p is None else _chance(of.p),
+                "" if of.p is None else chance(of.p),
                 f"{of.better:.0%}",
                 f"{symbol} {worst:.3f}",
             )
@@ -145,5 +148,6 @@ def _parts(result: Judged) -> Iterator[str]:
             yield f"| {name} | {rows:,} | " + " | ".join(cells) + " |"
 
 
-def _chance(p: float) -> str:
+def chance(p: float) -> str:
+    """Write a chance as tables do."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

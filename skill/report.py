@@ -1,6 +1,6 @@
 """The figures of a report, all of them: pages are made from these and from nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -63,6 +63,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seconds: int
     peak_mib: int
     results: tuple[Judged, ...]
+
+
+def deepest(found: Report) -> Iterator[Judged]:
+    """Yield what is said of each model with its longest history, in order."""
+    longest: dict[str, int] = {}
+    for result in found.results:
+        longest[result.model] = max(result.tier, longest.get(result.model, 0))
+    yield from (result for result in found.results if result.tier == longest[result.model])
 
 
 def report(

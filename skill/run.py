@@ -9,6 +9,7 @@ from typing import Final
 
 from models.tasks.registry import task_of
 from skill.page import write_page
+from skill.plots import write_plots
 from skill.report import Report, report, write
 from skill.schedule import Schedule
 from skill.shelf import Shelf
@@ -81,6 +82,7 @@ def evaluate(options: Options, say: Callable[[str], None]) -> Report:
         found += results(model, asked, universe, options.schedule, shelf, options.processes, told)
     done = report(universe, options.schedule, found, time.monotonic() - begun, _peak_mib())
     write(options.out, done)
+    write_plots(options.out, done)
     write_page(options.out, done)
     return done
 
