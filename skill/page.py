@@ -28,6 +28,16 @@ MEASURES: Final = {
     "balanced_error": "1 - balanced accuracy",
 }
 
+TRADING: Final = {
+    "mean_bp": "mean daily return, basis points, before costs",
+    "turnover": "share of the book that is traded a day",
+    "break_even_bp": "cost of trading that eats it all, basis points",
+    "sharpe": "Sharpe ratio a year, before costs",
+    "sharpe_long": "the same of holding every symbol",
+    "trials": "books tried, in this report",
+    "deflated_sharpe": "chance that the ratio is above the best of so many without skill",
+}
+
 
 def write_page(folder: Path, found: Report) -> None:
     """Write the page beside the figures."""
@@ -124,6 +134,10 @@ def _figures(results: list[Judged]) -> Iterator[str]:
     yield "|---" * (len(results) + 1) + "|"
     for name in results[0].figures:
         yield f"| {name} | " + " | ".join(f"{result.figures[name]:.4g}" for result in results) + " |"
+    if any(result.trading is not None for result in results):
+        for name, words in TRADING.items():
+            values = (getattr(result.trading, name, None) for result in results)
+            yield f"| followed blindly: {words} | " + " | ".join("" if v is None else f"{v:.4g}" for v in values) + " |"
     bands = [result.bands for result in results if result.bands is not None]
     if not bands:
         return
