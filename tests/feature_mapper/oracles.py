@@ -299,6 +299,11 @@ ORACLES: dict[str, Callable[..., float]] = {
     ),
     r"overnight_share_of_variance_(\d+)": lambda p, n: fmean(x**2 for x in p.gaps[-n:]) / fmean(_session(p)[-n:]),
     r"largest_gaps_share_252": lambda p: sum(sorted(x**2 for x in p.gaps[-252:])[-4:]) / sum(_session(p)[-252:]),
+    r"variance_unevenness_(\d+)": lambda p, n: math.log(
+        fmean(x**2 for x in _session(p)[-n:]) / fmean(_session(p)[-n:]) ** 2
+    ),
+    r"volatility_(\d+)_sessions_before": lambda p, n: math.log(_volatilities(p)[-n] / _session_volatility(p, 63)),
+    r"volume_a_quarter_before": lambda p: _log_share(max(p.v[-66:-59]), fmean(p.v[-63:])),
     r"volatility_(\d+)_weeks_before": lambda p, weeks: _anniversary(p, weeks, 0, _volatilities(p)),
     r"volatility_(\d+)_weeks_before_within_(\d+)": lambda p, weeks, days: _anniversary(
         p, weeks, days, _volatilities(p)
