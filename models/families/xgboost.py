@@ -141,6 +141,7 @@ def load(weights: bytes) -> XGBoostTrees:
     """Read UBJSON. Damaged bytes can end the process, so the caller has checked the hash of these."""
     import xgboost as xgb
 
-    booster = xgb.Booster({"nthread": 1})
+    booster = xgb.Booster({"nthread": 1, "num_feature": 1})  # as many as the weights say, once they are read
+    booster.save_config()  # settings hold from here on: otherwise trees are read by a thread for each core
     booster.load_model(bytearray(weights))
     return XGBoostTrees(booster)
