@@ -87,8 +87,9 @@ style: $(DEV) ## Repair what lint can repair
 types: $(DEV) ## Check the types
 	$(PY) -m mypy
 
-# Each smaller lock is a subset of the larger one. Platform and Python are fixed, so that any machine writes the same file.
-COMPILE := ../$(UV) pip compile --quiet --python-version 3.11 --python-platform linux --generate-hashes \
+# Each smaller lock is a subset of the larger one. It is solved for all platforms at once, so that any machine writes the
+# same file and can install it.
+COMPILE := ../$(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 
 lock: $(DEV) ## Solve requirements/*.in again; UPGRADE=1 also takes newer versions

@@ -14,8 +14,8 @@ from app.serving import Serving, Slot, answer_head, build_served
 from models.errors import ArtifactError, VersionUnknown
 from models.served import prove
 
-KEPT: Final = 16
-"""Versions that stay in memory after a question about them: all seven models of two eras, and two more."""
+KEPT: Final = 20
+"""Versions that stay in memory after a question about them: all nine models of two eras, and two more."""
 
 END_OF_DAY: Final = dt.time(23, 59, 59, 999_999, tzinfo=dt.UTC)
 """A question as of a day is answered by what served at its end, after every exchange but the latest had closed."""

@@ -40,6 +40,7 @@ HEAVY = frozenset(
         "skops",
         "statsmodels",
         "tenacity",
+        "xgboost",
         "yfinance",
     }
 )

@@ -53,8 +53,9 @@ def _read(name: str) -> str:
 
 
 def _up_to(name: str) -> set[str]:
-    """Return what the set asks for, with the sets below it."""
-    return set().union(*(_asked(other) for other in SETS[: SETS.index(name) + 1]))
+    """Return what the set asks for on this platform, with the sets below it."""
+    asked = [requirement for other in SETS[: SETS.index(name) + 1] for requirement in _asked(other).items()]
+    return {package for package, one in asked if one.marker is None or one.marker.evaluate()}
 
 
 @cache

@@ -14,6 +14,7 @@ from models.tasks.registry import EXPECTED_MODELS, route_of
 from tests.app.broken import publish, store_at
 from tests.app.served import SAMPLE, found, service_of, strictly
 from tests.support.in_process import InProcess
+from training.kit.discover import model_names
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +32,9 @@ def service(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         ("/health/", Health),
         ("/models", ModelList),
         ("/symbols", Symbols),
-        *((f"/models/{model}", ModelDetail) for model in EXPECTED_MODELS),
-        *((f"/models/{model}/versions", ModelVersions) for model in EXPECTED_MODELS),
-        *((f"/health/models/{model}", Replay) for model in EXPECTED_MODELS),
+        *((f"/models/{model}", ModelDetail) for model in model_names()),
+        *((f"/models/{model}/versions", ModelVersions) for model in model_names()),
+        *((f"/health/models/{model}", Replay) for model in model_names()),
     ],
 )
 def test_an_answer_holds_exactly_the_fields_of_its_struct(
@@ -46,9 +47,11 @@ def test_an_answer_holds_exactly_the_fields_of_its_struct(
 
 
 def test_every_model_is_listed_with_its_route(service: InProcess) -> None:
-    """All models of a complete installation, in order, each serving, with the paths that the document has."""
+    """Those of a complete installation first, in order, then others; each serves, with the paths of the document."""
     listed = found(service.get("/models"))["models"]
-    assert [entry["model"] for entry in listed] == list(EXPECTED_MODELS)
+    names = [entry["model"] for entry in listed]
+    assert names[: len(EXPECTED_MODELS)] == list(EXPECTED_MODELS)
+    assert sorted(names) == list(model_names())
     paths = found(service.get("/openapi.json"))["paths"]
     for entry in listed:
         assert (entry["state"], entry["reason"]) == ("serving", None)
@@ -58,7 +61,7 @@ def test_every_model_is_listed_with_its_route(service: InProcess) -> None:
 
 def test_a_model_shows_its_manifest_evaluation_and_card(service: InProcess, trained_store: Path) -> None:
     """The very files of the version that serves."""
-    for model in EXPECTED_MODELS:
+    for model in model_names():
         detail = found(service.get(f"/models/{model}"))
         folder = trained_store / model / detail["health"]["version"]
         assert msgspec.convert(detail["manifest"], Manifest) == store_at(trained_store).manifest(model)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from models.store import Artifact, ArtifactStore
-from models.tasks.registry import EXPECTED_MODELS
+from training.kit.discover import model_names
 
 IMAGES: Final = "docs/images"
 _PLOT: Final = re.compile(r"!\[([^]]+)]\(([\w-]+\.png)\)")
@@ -16,12 +16,12 @@ _NOTE: Final = (
 
 def cards(store: ArtifactStore) -> dict[str, str]:
     """Return the pages by path; raises ``ArtifactError`` if a champion is missing or unsound."""
-    return {f"docs/models/{model}.md": _page(store.read(model)) for model in EXPECTED_MODELS}
+    return {f"docs/models/{model}.md": _page(store.read(model)) for model in model_names()}
 
 
 def images(store: ArtifactStore) -> dict[str, bytes]:
     """Return the plots that the pages show, by path."""
-    return {path: data for model in EXPECTED_MODELS for path, data in _plots(store.read(model))}
+    return {path: data for model in model_names() for path, data in _plots(store.read(model))}
 
 
 def _page(artifact: Artifact) -> str:

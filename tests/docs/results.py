@@ -7,7 +7,8 @@ import msgspec
 
 from models.manifest import Manifest, Score
 from models.store import ArtifactStore
-from models.tasks.registry import EXPECTED_MODELS, route_of, task_of
+from models.tasks.registry import TASKS, route_of, task_of
+from training.kit.discover import model_names
 
 DIGITS: Final = 6
 
@@ -106,9 +107,15 @@ class _Evaluation(msgspec.Struct, frozen=True):
     before_and_after: tuple[Path, ...] = ()
 
 
+def by_task() -> list[str]:
+    """Return the models that have a folder under ``training``, in the order of their tasks."""
+    tasks = [task.identity.name for task in TASKS]
+    return sorted(model_names(), key=lambda model: tasks.index(task_of(model).identity.name))
+
+
 def collect(store: ArtifactStore) -> Results:
     """Read the figures of the champions; raises ``ArtifactError`` if one is missing or unsound."""
-    artifacts = [store.read(model) for model in EXPECTED_MODELS]
+    artifacts = [store.read(model) for model in by_task()]
     evaluations = [msgspec.json.decode(artifact.files["evaluation.json"], type=_Evaluation) for artifact in artifacts]
     manifests = [artifact.manifest for artifact in artifacts]
     return Results(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.settings import env_example, variables
-from models.tasks.registry import EXPECTED_MODELS
 from tests.docs import pages, results, settings_table
 from tests.docs.__main__ import OPERATIONS, README, RESULTS, tables
 from tests.docs.session import ROOT
+from training.kit.discover import model_names
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/sample/*.md")])
 FENCE = re.compile(r"```.*?```", re.DOTALL)
@@ -86,7 +86,7 @@ def test_advice_is_disclaimed_once() -> None:
 
 def test_every_model_has_its_card() -> None:
     """One page a model, and none of a model that is gone."""
-    assert {page.stem for page in ROOT.glob("docs/models/*.md")} == set(EXPECTED_MODELS)
+    assert {page.stem for page in ROOT.glob("docs/models/*.md")} == set(model_names())
 
 
 def test_images_are_small_and_shown() -> None:

@@ -1,4 +1,4 @@
-"""One server process with all seven models, for every test of this folder that does not end it."""
+"""One server process with all models, for every test of this folder that does not end it."""
 
 from collections.abc import Iterator
 from pathlib import Path

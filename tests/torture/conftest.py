@@ -1,4 +1,4 @@
-"""The application with all seven models in this process, once for this folder, and what it promises."""
+"""The application with all models in this process, once for this folder, and what it promises."""
 
 from collections.abc import Iterator
 from pathlib import Path

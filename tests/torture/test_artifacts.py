@@ -19,6 +19,7 @@ from tests.torture.damage import Patient, copied, damage, republished
 
 FORMATS = {
     "LightGBM text": "lightgbm_direction",
+    "XGBoost UBJSON": "xgboost_direction",
     "skops": "random_forest_risk",
     "Prophet JSON": "prophet_forecast",
     "HMM JSON": "hmm_regime",
@@ -72,7 +73,7 @@ def test_two_hundred_corruptions_change_no_answer(model: str, trained_store: Pat
 
 @pytest.mark.slow
 def test_a_real_server_outlives_corruptions_under_load(trained_store: Path, tmp_path: Path) -> None:
-    """All four formats damaged at once, a dozen times, with requests all the while: one process, the same bytes.
+    """Every format damaged at once, a dozen times, with requests all the while: one process, the same bytes.
 
     What is damaged serves already: a promotion that is made now the server would look at by itself, at the same time.
     """

@@ -45,6 +45,14 @@ SPACES: Final[Mapping[str, Mapping[str, Dimension]]] = {
         "parameters.feature_fraction": Dimension(low=0.3, high=1.0),
         "parameters.lambda_l2": Dimension(low=0.1, high=100.0, log=True),
     },
+    "xgboost": {
+        "parameters.rounds": Dimension(low=20, high=240, log=True),
+        "parameters.learning_rate": Dimension(low=0.01, high=0.1, log=True),
+        "parameters.max_leaves": Dimension(low=3, high=31, log=True),
+        "parameters.min_child_weight": Dimension(low=12, high=600, log=True),
+        "parameters.colsample_bytree": Dimension(low=0.3, high=1.0),
+        "parameters.reg_lambda": Dimension(low=0.1, high=100.0, log=True),
+    },
     "forest": {
         "parameters.n_estimators": Dimension(low=20, high=120, step=20),
         "parameters.max_depth": Dimension(low=2, high=10),

@@ -25,6 +25,14 @@ PARAMETERS: dict[str, dict[str, int | float | str | bool]] = {
         "bagging_fraction": 0.8,
         "bagging_freq": 3,
     },
+    "xgboost": {
+        "rounds": 70,
+        "learning_rate": 0.1,
+        "max_depth": 3,
+        "min_child_weight": 2,
+        "colsample_bytree": 0.7,
+        "subsample": 0.8,
+    },
     "forest": {"n_estimators": 50, "max_depth": 4, "max_features": 0.5, "max_samples": 0.5},
 }
 

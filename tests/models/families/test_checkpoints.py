@@ -14,15 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.families import checkpoints, forest, lightgbm
-from models.families.base import Objective, Parameters, TabularEstimator
+from models.families import checkpoints, forest, lightgbm, xgboost
+from models.families.base import Objective, Parameters, TabularEstimator, tabular_family
 from models.families.checkpoints import EVERY, KEPT, Checkpoints, fit_key
 from tests.models.families.slow_fit import PARAMETERS
 from tests.models.families.tabular_data import OBJECTIVES, ROOT, features, rows
 
 UNSEEN = features(300, seed=9)
 PLAIN: Parameters = {"rounds": 90, "learning_rate": 0.1, "num_leaves": 6, "min_data_in_leaf": 10}
-every_family = pytest.mark.parametrize("family", ["lightgbm", "forest"])
+UNSAMPLED: dict[str, Parameters] = {
+    "lightgbm": PLAIN,
+    "xgboost": {"rounds": 90, "learning_rate": 0.1, "max_depth": 3, "min_child_weight": 2},
+}
+LENGTH = {"lightgbm": "rounds", "xgboost": "rounds", "forest": "n_estimators"}
+every_family = pytest.mark.parametrize("family", PARAMETERS)
+every_booster = pytest.mark.parametrize("family", UNSAMPLED)
 
 
 class Killed(BaseException):
@@ -43,10 +49,7 @@ class Dying(Checkpoints):
 
 
 def _fit(family: str, objective: Objective, parameters: Parameters, to: Checkpoints | None) -> TabularEstimator:
-    fitted: TabularEstimator = importlib.import_module(f"models.families.{family}").fit(
-        rows(objective, weighed=True), parameters, 5, to
-    )
-    return fitted
+    return tabular_family(family).fit(rows(objective, weighed=True), parameters, 5, to)
 
 
 @functools.cache
@@ -65,7 +68,11 @@ def _killed(family: str, folder: Path, objective: Objective = "regression", afte
 
 @pytest.mark.parametrize(
     ("family", "objective"),
-    [*(("lightgbm", objective) for objective in OBJECTIVES), ("forest", "regression"), ("forest", "multiclass")],
+    [
+        *((family, objective) for family in UNSAMPLED for objective in OBJECTIVES),
+        ("forest", "regression"),
+        ("forest", "multiclass"),
+    ],
 )
 def test_going_on_gives_the_bytes_of_an_uninterrupted_fit(family: str, objective: Objective, tmp_path: Path) -> None:
     """With sampled rows and features, from any checkpoint; afterwards nothing is left."""
@@ -76,44 +83,58 @@ def test_going_on_gives_the_bytes_of_an_uninterrupted_fit(family: str, objective
     assert list(tmp_path.iterdir()) == []
 
 
+def _trees(family: str, weights: bytes) -> int:
+    """Count the trees, by what the library writes for each."""
+    return weights.count({"lightgbm": b"Tree=", "xgboost": b"split_conditions"}[family])
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_without_sampling_checkpoints_change_no_prediction(objective: Objective, tmp_path: Path) -> None:
-    """LightGBM in blocks predicts what it predicts in one go; as many trees."""
-    blocks = lightgbm.fit(rows(objective), PLAIN, 5, Checkpoints(tmp_path / "x"))
-    whole = lightgbm.fit(rows(objective), PLAIN, 5)
+@every_booster
+def test_without_sampling_checkpoints_change_no_prediction(family: str, objective: Objective, tmp_path: Path) -> None:
+    """In blocks a library predicts what it predicts in one go; as many trees."""
+    blocks = _fit(family, objective, UNSAMPLED[family], Checkpoints(tmp_path / "x"))
+    whole = _fit(family, objective, UNSAMPLED[family], None)
     assert np.array_equal(blocks.predict(UNSEEN), whole.predict(UNSEEN))
-    assert blocks.dump().count(b"Tree=") == whole.dump().count(b"Tree=")
+    trees = 90 * (3 if objective == "multiclass" else 1)
+    assert _trees(family, blocks.dump()) == _trees(family, whole.dump()) == trees
 
 
-def test_with_sampling_the_trees_are_others_and_as_good(tmp_path: Path) -> None:
+@every_booster
+def test_with_sampling_the_trees_are_others_and_as_good(family: str, tmp_path: Path) -> None:
     """On fresh rows of the same law, within a twentieth of the error."""
     test = rows("regression", n=4000, seed=77)
     errors = []
     for to in (None, Checkpoints(tmp_path / "x")):
-        fitted = lightgbm.fit(rows("regression", n=3000), PARAMETERS["lightgbm"], 5, to)
+        fitted = tabular_family(family).fit(rows("regression", n=3000), PARAMETERS[family], 5, to)
         errors.append(float(np.mean(np.square(fitted.predict(test.x) - test.y))))
     assert errors[0] != errors[1]
     assert errors[1] == pytest.approx(errors[0], rel=0.05)
 
 
-def test_each_block_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("family", "names"),
+    [("lightgbm", ("bagging_seed", "feature_fraction_seed", "extra_seed")), ("xgboost", ("seed",))],
+)
+def test_each_block_draws_anew(
+    family: str, names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first with the fit's own seed, later ones with seeds that no other has: no sample comes a second time."""
-    import lightgbm as library
-
-    drawn: list[tuple[object, ...]] = []
+    library = importlib.import_module(family)
+    drawn: list[dict[str, object]] = []
     original = library.train
-    names = ("seed", "bagging_seed", "feature_fraction_seed", "extra_seed")
 
-    def watched(settings: dict[str, object], *rest: object, **named: object) -> library.Booster:
-        drawn.append(tuple(settings.get(name) for name in names))
-        return original(settings, *rest, **named)  # type: ignore[arg-type]  # what it was given
+    def watched(settings: dict[str, object], *rest: object, **named: object) -> object:
+        drawn.append(dict(settings))
+        return original(settings, *rest, **named)
 
     monkeypatch.setattr(library, "train", watched)
     for seed in (5, 6):
-        lightgbm.fit(rows("regression"), PARAMETERS["lightgbm"], seed, Checkpoints(tmp_path / "x"))
-    assert drawn[0] == (5, None, None, None)
-    later = [one for seeds in drawn for one in seeds[1:] if one is not None]
-    assert len(later) == len(set(later)) == 2 * 3 * 3
+        tabular_family(family).fit(rows("regression"), PARAMETERS[family], seed, Checkpoints(tmp_path / "x"))
+    firsts = drawn[::4]
+    assert [settings["seed"] for settings in firsts] == [5, 6]
+    assert all(settings.keys().isdisjoint({*names} - {"seed"}) for settings in firsts)
+    later = [settings[name] for number, settings in enumerate(drawn) if number % 4 for name in names]
+    assert len({5, 6, *later}) == 2 + 2 * 3 * len(names)
 
 
 @pytest.mark.parametrize("objective", ["regression", "multiclass"])
@@ -125,7 +146,7 @@ def test_a_forest_is_the_same_with_and_without(objective: Objective) -> None:
 @every_family
 def test_short_fits_keep_none(family: str, tmp_path: Path) -> None:
     """Up to the distance of checkpoints a fit is the usual one, and writes nothing."""
-    short = {**PARAMETERS[family], {"lightgbm": "rounds", "forest": "n_estimators"}[family]: EVERY}
+    short = {**PARAMETERS[family], LENGTH[family]: EVERY}
     watched = Dying(tmp_path / "x", after=0)
     assert _fit(family, "regression", short, watched).dump() == _fit(family, "regression", short, None).dump()
     assert list(tmp_path.iterdir()) == []
@@ -149,7 +170,7 @@ def test_a_killed_process_goes_on(family: str, tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Checkpoints, "save", told)
     resumed = _fit(family, "regression", PARAMETERS[family], Checkpoints(tmp_path / "killed"))
-    assert saved == {"lightgbm": [40, 60], "forest": [40]}[family]
+    assert saved == {"lightgbm": [40, 60], "xgboost": [40, 60], "forest": [40]}[family]
     assert resumed.dump() == _whole(family)
     assert list(tmp_path.iterdir()) == []
 
@@ -225,8 +246,9 @@ def test_another_fit_goes_its_own_way(tmp_path: Path) -> None:
         fit_key(rows("regression", seed=1, weighed=True), PLAIN, 5, lightgbm.LIBRARIES),
         fit_key(rows("binary", weighed=True), PLAIN, 5, lightgbm.LIBRARIES),
         fit_key(base, PLAIN, 5, forest.LIBRARIES),
+        fit_key(base, PLAIN, 5, xgboost.LIBRARIES),
     }
-    assert len(keys) == 7
+    assert len(keys) == 8
     _killed("lightgbm", tmp_path / "x")
     longer = {**PARAMETERS["lightgbm"], "rounds": 100}
     with_leftovers = _fit("lightgbm", "regression", longer, Checkpoints(tmp_path / "x"))

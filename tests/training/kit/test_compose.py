@@ -1,7 +1,7 @@
 """Configurations: layers compose by one law, what is stored says it all, and a mistake is told at its place."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.families import forest, lightgbm
+from models.families import forest, lightgbm, xgboost
 from models.families.base import tabular_family
 from models.manifest import NO_LINEAGE
+from models.typing import Json
 from training.kit import compose
 from training.kit.compose import resolve, restore, vary
 from training.kit.config import ConfigError, Configuration, Dimension
@@ -277,10 +278,26 @@ def test_parameters_are_names_that_the_libraries_know() -> None:
     for kind in (ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor):
         assert forest.PARAMETERS - {"estimator"} <= set(kind().get_params())
     assert forest.PARAMETERS.isdisjoint({"random_state", "n_jobs", "warm_start", "class_weight"})
+    assert _names_of_xgboost() >= xgboost.PARAMETERS - {"rounds"}
+    assert xgboost.PARAMETERS.isdisjoint({*xgboost._ALWAYS, "seed", "objective", "num_class"})
+    assert xgboost.PARAMETERS.isdisjoint({"eta", "gamma", "alpha", "lambda"})  # other names of what is listed
     for model in model_names():
         spec = spec_of(model)
-        if spec.family in {"lightgbm", "forest"}:
-            assert set(spec.parameters) <= tabular_family(spec.family).PARAMETERS  # type: ignore[attr-defined]  # both declare it
+        if spec.family in {"lightgbm", "forest", "xgboost"}:
+            assert set(spec.parameters) <= tabular_family(spec.family).PARAMETERS  # type: ignore[attr-defined]  # each declares it
+
+
+def _names_of_xgboost() -> set[str]:
+    """Return every setting that a booster tells of itself."""
+    from xgboost import Booster
+
+    def names(part: Json) -> Iterator[str]:
+        for name, inside in part.items() if isinstance(part, dict) else ():
+            yield name
+            yield from names(inside)
+
+    booster = Booster({"num_feature": 1, "tree_method": "hist", "objective": "binary:logistic"})
+    return set(names(json.loads(booster.save_config())))
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*/experiments/*.yaml")), ids=lambda path: path.stem)

@@ -244,8 +244,9 @@ def test_a_study_is_of_one_configuration_and_one_process(whole: Path) -> None:
 
 
 def test_spaces_there_are_and_spaces_there_are_not() -> None:
-    """Both tree families have one that their models can be varied in; another family has to name places."""
-    for family, model in (("lightgbm", "lightgbm_return"), ("forest", "random_forest_risk")):
+    """Each tree family has one that its models can be varied in; another family has to name places."""
+    trees = {"lightgbm": "lightgbm_return", "xgboost": "xgboost_return", "forest": "random_forest_risk"}
+    for family, model in trees.items():
         one = resolve(model)
         space = tuning.space_of(one)
         assert space == tuning.SPACES[family]
