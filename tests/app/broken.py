@@ -18,6 +18,7 @@ from models.manifest import Draft, Manifest
 from models.served import load_model
 from models.store import Artifact, ArtifactStore
 from models.typing import JsonObject
+from tests.support.certificates import certified
 
 TIER = 22
 """Tier that is broken where a version breaks only as it answers; golden examples are of the others."""
@@ -130,7 +131,7 @@ def _republish(
 def publish(store: ArtifactStore, manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Publish these bytes under this manifest, with right hashes, and promote them."""
     draft = Draft(**{name: getattr(manifest, name) for name in Draft.__struct_fields__})
-    version = store.publish(draft, files, why="a test").version
+    version = store.publish(draft, certified(draft, files), why="a test").version
     store.promote(manifest.model, version, why="a test")
 
 

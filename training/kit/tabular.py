@@ -67,7 +67,7 @@ def train(
             with suppress(OSError):  # one with something in it stays
                 place.rmdir()
     last = tiers[-1].panel
-    checks = run_checks(series, spec.features_of(spec.tiers[-1]), question.target, last, splitter)
+    checks = run_checks(series, spec.features_of(spec.tiers[-1]), question, last, splitter)
     progress.step("leak checks")
     target = question.target
     return Outcome(
