@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+import msgspec
 import numpy as np
 
 from feature_mapper.bars import Bars
