@@ -351,9 +351,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="train what has no sound champion, then serve").set_defaults(run=_serve)
 
     train = commands.add_parser("train", help="train models and publish what passes its gate")
-    train.add_argument(
-        "models", nargs="*", metavar="MODEL", help="names of model folders (default: all); of one, also key=value"
-    )
+    train.add_argument("models", nargs="*", metavar="MODEL", help="folders (default: all); of one, also key=value")
     train.add_argument("--config", type=Path, metavar="FILE", help="experiment of one model, see docs/experiments.md")
     train.add_argument("--missing", action="store_true", help="only those that have no sound champion")
     train.set_defaults(run=_train)

@@ -9,6 +9,7 @@
     forecasts_after_fit, widths_before_origin   the same of price paths, which have origins in place of folds
     walk_isolation          forecasts of a fold do not move when all that they must not know is another
     shuffled_target         where labels are drawn by lot, the evaluation finds no skill
+    weights_read_back       weights forecast training rows as what was fitted does, bit for bit (tabular)
     serving_parity          answers from windows are the forecasts of the training matrix, bit for bit
     planted_leaks           leaks that are planted are found, each by its name
 
@@ -88,6 +89,7 @@ ORDER: Final = (
     "widths_before_origin",
     "walk_isolation",
     "shuffled_target",
+    "weights_read_back",
     "serving_parity",
     "planted_leaks",
 )

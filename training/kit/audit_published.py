@@ -24,12 +24,10 @@ from training.kit.ritual import fingerprint
 
 FITTED: Final = "needs a training: barcast audit without --version makes one and publishes nothing"
 
-TABULAR_ONLY: Final = {"target_horizon": FITTED, "purged_splits": FITTED, "walk_isolation": FITTED}
-FORECAST_ONLY: Final = {
-    "truncation_invariance": FITTED,
-    "forecasts_after_fit": FITTED,
-    "widths_before_origin": FITTED,
-}
+TABULAR_ONLY: Final = ("target_horizon", "purged_splits", "walk_isolation", "weights_read_back")
+REGIME_ONLY: Final = ("purged_splits", "walk_isolation")
+FORECAST_ONLY: Final = ("truncation_invariance", "forecasts_after_fit", "widths_before_origin")
+"""What only a training can show, by kind of model, beside skill where labels are drawn by lot."""
 
 
 def audit_version(
@@ -63,14 +61,14 @@ def audit_version(
         case TabularModel():
             features = list({feature.name: feature for tier in served.tiers for feature in tier.features}.values())
             checks += [truncation(series, features), lookback(series, features)]
-            unchecked |= TABULAR_ONLY
+            unchecked |= dict.fromkeys(TABULAR_ONLY, FITTED)
         case RegimeModel():
             tier = artifact.manifest.tiers[-1].tier
             checks += [prefixes(series, hmm.load(artifact.files[WEIGHTS]), tier), window_alone(served, series, "full")]
-            unchecked |= {name: why for name, why in TABULAR_ONLY.items() if name != "target_horizon"}
+            unchecked |= dict.fromkeys(REGIME_ONLY, FITTED)
         case _:
             checks.append(window_alone(served, series, "full"))
-            unchecked |= FORECAST_ONLY
+            unchecked |= dict.fromkeys(FORECAST_ONLY, FITTED)
     progress.step("audit: what it reads")
     checks.append(parity(served, artifact.files, series, "full"))
     progress.step("audit: answers of the service")
