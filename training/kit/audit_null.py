@@ -26,7 +26,7 @@ from models.tasks.registry import task_of
 from training.kit import regime
 from training.kit.checks import verdict
 from training.kit.evaluation import rival_losses
-from training.kit.falsify import later_days, shuffled
+from training.kit.falsify import FACTOR, later_days, shuffled
 from training.kit.forecast import SHOWN
 from training.kit.origins import HORIZONS, Options, plan
 from training.kit.panel import Panel, build, dated
@@ -197,7 +197,7 @@ def _moved(
 ) -> list[str]:
     """Return what of a fold's forecasts moves when all that it must not know is another."""
     fold = parts[number].fold
-    other = _unknown_falsified(panel, fold)
+    other = _unknown_falsified(panel, fold, classes=question.objective in ("binary", "multiclass"))
     again = forecast_fold(other, fold, question, spec, family)
     pairs: dict[str, tuple[FloatArray, FloatArray]] = {
         "margin": (parts[number].margin, again.margin),
@@ -216,8 +216,11 @@ def _paired(one: Columns, other: Columns) -> dict[str, tuple[FloatArray, FloatAr
     return {name: (values, other[name]) for name, values in one.items()}
 
 
-def _unknown_falsified(panel: Panel, fold: Fold) -> Panel:
-    """Return the panel with other labels where they ended in the fold or later, and other rows behind it."""
+def _unknown_falsified(panel: Panel, fold: Fold, *, classes: bool) -> Panel:
+    """Return the panel with other labels where they ended in the fold or later, and other rows behind it.
+
+    They are others as a whole, not only in another order: a mean or a quantile of them would not notice that.
+    """
     rows = panel.rows
     unknown, behind = rows.label_end >= fold.first, rows.date > fold.last
 
@@ -227,13 +230,17 @@ def _unknown_falsified(panel: Panel, fold: Fold) -> Panel:
         return copy
 
     y = turned(rows.y, unknown)
+    if classes:  # of which some are then too many
+        y[np.flatnonzero(unknown)[::2]] = 0.0
+    else:
+        y[unknown] *= FACTOR
     context = {name: turned(values, behind) for name, values in rows.context.items()}
     return replace(
         panel,
         x=turned(panel.x, behind),
         rows=Rows(y, rows.date, rows.label_end, rows.symbol, context),
         logs=turned(panel.logs, behind),
-        next_variance=turned(panel.next_variance, unknown),
+        next_variance=np.where(unknown, FACTOR, 1.0) * turned(panel.next_variance, unknown),
     )
 
 

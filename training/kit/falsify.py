@@ -12,19 +12,22 @@ from training.kit.panel import dated
 FACTOR: Final = 3.0
 """By what prices and volumes are multiplied: far beyond any rounding, and still a price."""
 
+STRETCH: Final = 1.5
+"""By what log moves and ranges are: the same ones in another order have the same mean, which a scaler might read."""
+
 
 def later(bars: Bars, start: int) -> Bars:
-    """Return the bars with all from position ``start`` on run backwards, at another level, on other days."""
+    """Return the bars with all from position ``start`` on run backwards, wilder, at another level, on other days."""
     return _falsified(bars, slice(start, len(bars)))
 
 
 def earlier(bars: Bars, stop: int) -> Bars:
-    """Return the bars with all before position ``stop`` run backwards, at another level, on other days."""
+    """Return the bars with all before position ``stop`` run backwards, wilder, at another level, on other days."""
     return _falsified(bars, slice(0, stop))
 
 
 def later_days(series: Mapping[str, Bars], day: np.datetime64) -> dict[str, Bars]:
-    """Return series whose sessions after ``day`` run backwards at another level; the days stay: splits go by them."""
+    """Return series with other sessions after ``day``, as `later` has them; the days stay, as splits go by them."""
     return {
         symbol: _falsified(bars, slice(int(np.searchsorted(dated(bars), day, side="right")), len(bars)), days=False)
         for symbol, bars in series.items()
@@ -97,8 +100,10 @@ def _market(bars: Bars, shapes: FloatArray, volumes: FloatArray) -> Bars:
 
 def _falsified(bars: Bars, part: slice, *, days: bool = True) -> Bars:
     columns = {name: column.copy() for name, column in bars.columns()}
-    for column in columns.values():
-        column[part] = FACTOR * column[part][::-1]
+    anchor = bars.close[part][:1]
+    for name, column in columns.items():
+        turned = column[part][::-1]
+        column[part] = FACTOR * (turned if name == "volume" else anchor * (turned / anchor) ** STRETCH)
     date = bars.date
     if date is not None and days:
         date = date.copy()
