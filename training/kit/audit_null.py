@@ -29,7 +29,7 @@ from training.kit.evaluation import rival_losses
 from training.kit.falsify import FACTOR, later_days, shuffled
 from training.kit.forecast import SHOWN
 from training.kit.origins import HORIZONS, Options, plan
-from training.kit.panel import Panel, build, dated
+from training.kit.panel import Panel, build, dated, longest
 from training.kit.paths import Errors, evaluate
 from training.kit.progress import Progress
 from training.kit.questions.base import Question, Rows
@@ -251,7 +251,7 @@ def _silent() -> Progress:
 def _regime(spec: ModelSpec, series: Mapping[str, Bars], form: Form) -> tuple[Check, Check]:
     options, splits = msgspec.convert(spec.options, regime.Options), spec.splits
     if form == "quick":
-        series = {symbol: bars.tail(QUICK_SESSIONS) for symbol, bars in _longest(series).items()}
+        series = {symbol: bars.tail(QUICK_SESSIONS) for symbol, bars in longest(series, QUICK_SYMBOLS).items()}
         options, splits = msgspec.structs.replace(options, starts=1), replace(splits, folds=QUICK_FOLDS)
     splitter, markets = PurgedWalkForward.of(splits), shuffled(series, SEED)
     walked = regime.walk(spec, options, markets, splitter, _silent())
@@ -307,7 +307,7 @@ def _forecast(spec: ModelSpec, series: Mapping[str, Bars], form: Form) -> tuple[
 
 def _quick(series: Mapping[str, Bars], options: Options) -> tuple[Mapping[str, Bars], Options]:
     """Return fewer series and origins; what was declared, if the histories are too short for that."""
-    chosen = _longest(series)
+    chosen = longest(series, QUICK_SYMBOLS)
     days = len(np.unique(np.concatenate([dated(bars) for bars in chosen.values()])))
     step = -(-(days - options.history - max(HORIZONS)) // QUICK_ORIGINS)
     if step < 1:
@@ -318,11 +318,6 @@ def _quick(series: Mapping[str, Bars], options: Options) -> tuple[Mapping[str, B
     except SpecError:
         return series, options
     return chosen, fewer
-
-
-def _longest(series: Mapping[str, Bars]) -> dict[str, Bars]:
-    names = sorted(series, key=lambda symbol: -len(series[symbol]))[:QUICK_SYMBOLS]
-    return {symbol: bars for symbol, bars in series.items() if symbol in names}
 
 
 def _errors_moved(one: Errors, other: Errors, day: np.datetime64) -> set[str]:

@@ -21,7 +21,7 @@ from models.regime import observations
 from training.kit.audit_null import Scored, no_skill
 from training.kit.audit_serving import apart
 from training.kit.checks import lookback, prefixes, purge, truncation, verdict
-from training.kit.panel import Panel, dated
+from training.kit.panel import Panel, dated, longest
 from training.kit.questions.base import Rows
 from training.kit.splits import Fold, PurgedWalkForward
 
@@ -48,8 +48,7 @@ class Plant:
 
 def planted(series: Mapping[str, Bars]) -> Check:
     """Plant every leak and say whether each was found by name, and no honest twin."""
-    longest = sorted(series, key=lambda symbol: -len(series[symbol]))[:SERIES]
-    bars = {symbol: series[symbol].tail(BARS) for symbol in longest}
+    bars = {symbol: run.tail(BARS) for symbol, run in longest(series, SERIES).items()}
     missed = {f"{plant.name} (not found by {plant.check})" for plant in PLANTS if not plant.found(bars)}
     told = f"{len(PLANTS)} leaks planted and looked for: {', '.join(plant.name for plant in PLANTS)}"
     counts = {"planted": len(PLANTS), "found": len(PLANTS) - len(missed), "series": len(bars)}

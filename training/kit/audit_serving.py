@@ -8,19 +8,20 @@ import msgspec
 import numpy as np
 
 from feature_mapper.bars import Bars
-from feature_mapper.mapper import compute
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.certificate import Check, Form
 from models.families import hmm, prophet
 from models.forecast import POOLED, ForecastModel, path_file
 from models.regime import WEIGHTS, RegimeModel, observations, window
 from models.served import BarsModel, ServedModel
-from models.tabular import FittedTier, TabularModel
+from models.tabular import TabularModel
 from training.kit.checks import verdict
 from training.kit.falsify import earlier
 from training.kit.origins import HORIZONS
-from training.kit.panel import dated
+from training.kit.panel import build, dated, longest
 from training.kit.paths import PLAIN_LEVEL, Ahead
+from training.kit.questions.registry import QUESTIONS
+from training.kit.spec import SpecError
 
 SEED: Final = 9
 """Of the dates."""
@@ -47,9 +48,7 @@ def sampled(served: ServedModel, series: Mapping[str, Bars], form: Form, ahead: 
     """Draw dates of every tier of some series, each with ``ahead`` sessions behind it."""
     most, dates = FULL if form == "full" else QUICK
     rng, samples = np.random.default_rng(SEED), list[Sample]()
-    names = sorted(series, key=lambda symbol: -len(series[symbol]))[:most]
-    for symbol in names:
-        bars = series[symbol]
+    for symbol, bars in longest(series, most).items():
         for tier in served.manifest.tiers:
             stop = len(bars) - ahead
             if stop >= tier.tier:
@@ -76,20 +75,18 @@ def parity(served: ServedModel, files: Mapping[str, bytes], series: Mapping[str,
     figures: dict[str, float] = {}
     match served:
         case TabularModel():
-            faults = _tabular(served, series, form)
+            faults, asked = _tabular(served, series, form)
         case RegimeModel():
-            faults = _regime(served, files, series, form)
+            faults, asked = _regime(served, files, series, form)
         case ForecastModel():
-            faults, figures = _forecast(served, files, series, form)
+            faults, asked, figures = _forecast(served, files, series, form)
         case _:
             raise TypeError(f"expected a model of this house, found {type(served).__name__}")
-    samples = sampled(served, series, form, max(HORIZONS) if isinstance(served, ForecastModel) else 0)
-    asked = sum(len(sample.at) for sample in samples)
-    symbols = {sample.symbol for sample in samples}
-    told = f"{asked} answers from windows of {len(symbols)} series against the forecasts of whole histories"
+    looked = min(len(series), (FULL if form == "full" else QUICK)[0])
+    told = f"{asked} answers from windows of {looked} series against the forecasts of whole histories"
     if not asked:
         faults.add("no history fills a tier")
-    counts = {"answers": asked, "series": len(symbols), "tiers": len(served.manifest.tiers)}
+    counts = {"answers": asked, "series": looked, "tiers": len(served.manifest.tiers)}
     check = verdict("serving_parity", faults, told, counts, SEED)
     return msgspec.structs.replace(check, figures=figures)
 
@@ -99,34 +96,40 @@ def apart(found: FloatArray, expected: FloatArray) -> bool:
     return found.shape != expected.shape or found.tobytes() != expected.tobytes()
 
 
-def _tabular(served: TabularModel, series: Mapping[str, Bars], form: Form) -> set[str]:
-    faults = set[str]()
-    tiers = {tier.bars: tier for tier in served.tiers}
-    for sample in sampled(served, series, form):
-        tier, bars = tiers[sample.tier], sample.bars
-        matrix, scale = compute(bars, tier.features), _scale(tier, bars)
-        rows = matrix[sample.at]
-        columns = served.task.columns(tier.estimator.predict(rows), scale[sample.at], tier.head)
-        for row, at, expected in zip(rows, sample.at.tolist(), served.task.fields(columns, tier.head), strict=True):
-            asked = bars[at + 1 - tier.bars : at + 1]
-            place = f"{sample.symbol} {dated(bars)[at]}, tier {tier.bars}"
-            if apart(tier.vector(asked, 1)[0], row):
-                faults.add(f"{place}: features")
-            (found,) = served.answer(asked)
-            if (found.tier, found.fields) != (tier.bars, expected):
-                faults.add(f"{place}: answer")
-    return faults
+def _tabular(served: TabularModel, series: Mapping[str, Bars], form: Form) -> tuple[set[str], int]:
+    """Compare with rows of the training panel itself, built anew from each series."""
+    faults, asked = set[str](), 0
+    question = QUESTIONS[served.task.identity.name]
+    most, dates = FULL if form == "full" else QUICK
+    rng = np.random.default_rng(SEED)
+    for symbol, bars in longest(series, most).items():
+        for tier in served.tiers:
+            try:
+                panel = build({symbol: bars}, question, tier.features, tier.bars)
+            except SpecError:  # it has no row of this tier
+                continue
+            drawn = np.unique(rng.integers(0, len(panel.rows), dates))
+            rows = panel.x[drawn]
+            scale = np.ones(len(panel.rows)) if tier.scale is None else panel.volatility(tier.scale)
+            columns = served.task.columns(tier.estimator.predict(rows), scale[drawn], tier.head)
+            days = panel.rows.date[drawn]
+            for row, day, expected in zip(rows, days, served.task.fields(columns, tier.head), strict=True):
+                stop = int(np.searchsorted(dated(bars), day)) + 1
+                known = bars[stop - tier.bars : stop]
+                place = f"{symbol} {day}, tier {tier.bars}"
+                if apart(tier.vector(known, 1)[0], row):
+                    faults.add(f"{place}: features")
+                (found,) = served.answer(known)
+                if (found.tier, found.fields) != (tier.bars, expected):
+                    faults.add(f"{place}: answer")
+                asked += 1
+    return faults, asked
 
 
-def _scale(tier: FittedTier, bars: Bars) -> FloatArray:
-    scale = np.ones(len(bars))
-    if tier.scale is not None:
-        scale[tier.bars - 1 :] = tier.scale.volatility(bars, len(bars) - tier.bars + 1)
-    return scale
-
-
-def _regime(served: RegimeModel, files: Mapping[str, bytes], series: Mapping[str, Bars], form: Form) -> set[str]:
-    fitted, faults = hmm.load(files[WEIGHTS]), set[str]()
+def _regime(
+    served: RegimeModel, files: Mapping[str, bytes], series: Mapping[str, Bars], form: Form
+) -> tuple[set[str], int]:
+    fitted, faults, asked = hmm.load(files[WEIGHTS]), set[str](), 0
     for sample in sampled(served, series, form):
         bars, tier = sample.bars, sample.tier
         posterior = fitted.filter_windows(*window(observations(bars), tier, len(bars) - tier + 1))
@@ -136,14 +139,15 @@ def _regime(served: RegimeModel, files: Mapping[str, bytes], series: Mapping[str
             said = np.array(list(cast("dict[str, float]", found.fields["probabilities"]).values()))
             if found.tier != tier or apart(said, expected):
                 faults.add(f"{sample.symbol} {dated(bars)[at]}, tier {tier}: probabilities")
-    return faults
+            asked += 1
+    return faults, asked
 
 
 def _forecast(
     served: ForecastModel, files: Mapping[str, bytes], series: Mapping[str, Bars], form: Form
-) -> tuple[set[str], dict[str, float]]:
+) -> tuple[set[str], int, dict[str, float]]:
     """Compare the path and the band from a window with those from all bars so far, and with the evaluation's moves."""
-    faults, largest = set[str](), 0.0
+    faults, asked, largest = set[str](), 0, 0.0
     horizons = np.array(HORIZONS)
     for sample in sampled(served, series, form, max(HORIZONS)):
         bars, tier = sample.bars, sample.tier
@@ -152,8 +156,8 @@ def _forecast(
         for at in sample.at.tolist():
             place = f"{sample.symbol} {dated(bars)[at]}, tier {tier}"
             days = dated(bars)[at + 1 : at + 1 + max(HORIZONS)]
-            asked = bars[at + 1 - tier : at + 1]
-            found = _asked(served, asked, days)
+            found = _asked(served, bars[at + 1 - tier : at + 1], days)
+            asked += 1
             if tier == served.manifest.tiers[-1].tier:  # what answers whoever sends more bars
                 faults |= {f"{place}: {what}" for what in _different(found, _asked(served, bars[: at + 1], days))}
             ahead = Ahead(bars, at, at + 1)
@@ -162,7 +166,7 @@ def _forecast(
             largest = max(largest, float(np.abs(drawn - moves).max()))
     if largest > TOLERANCE:
         faults.add(f"log moves of the path, by up to {largest:.3g}")
-    return faults, {"largest_difference_of_log_moves": largest, "bound": TOLERANCE}
+    return faults, asked, {"largest_difference_of_log_moves": largest, "bound": TOLERANCE}
 
 
 def _asked(served: ForecastModel, bars: Bars, days: DateArray) -> dict[str, FloatArray]:
