@@ -21,7 +21,7 @@ from models.served import load_model
 from models.tabular import FittedTier
 from tests.models.trained import SPECS, artifact_of
 from tests.training.kit.support import FAST, markets
-from training.kit import audit_null, audit_plants, audit_serving, paths, regime, walk
+from training.kit import audit_null, audit_plants, paths, regime, walk
 from training.kit.audit import ORDER
 from training.kit.audit_null import Scored, examine, labels_by_lot, no_skill
 from training.kit.audit_plants import PLANTS, Plant, planted
@@ -154,13 +154,12 @@ def test_features_of_another_moment_in_service_are_caught(monkeypatch: pytest.Mo
 def test_rows_that_only_training_scales_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The panel is standardised over all of its rows, and the service sends raw features."""
     artifact = artifact_of("lightgbm_direction")
-    honest = audit_serving.build
 
     def scaled(*arguments: Any) -> Panel:
-        panel = honest(*arguments)
+        panel = build(*arguments)
         return replace(panel, x=(panel.x - np.nanmean(panel.x, axis=0)) / np.nanstd(panel.x, axis=0))
 
-    monkeypatch.setattr(audit_serving, "build", scaled)
+    monkeypatch.setattr("training.kit.audit_serving.build", scaled)
     assert caught(parity(load_model(artifact), artifact.files, markets(1000), "quick"), "features")
 
 
