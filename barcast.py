@@ -348,23 +348,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="barcast", description="Bars in, forecasts with their worth out.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    serve = commands.add_parser("serve", help="train what has no sound champion, then serve")
-    serve.set_defaults(run=_serve)
+    commands.add_parser("serve", help="train what has no sound champion, then serve").set_defaults(run=_serve)
 
     train = commands.add_parser("train", help="train models and publish what passes its gate")
-    train.add_argument(
-        "models", nargs="*", metavar="MODEL", help="names of model folders (default: all); of one, also key=value"
-    )
+    train.add_argument("models", nargs="*", metavar="MODEL", help="folders (default: all); of one, also key=value")
     train.add_argument("--config", type=Path, metavar="FILE", help="experiment of one model, see docs/experiments.md")
     train.add_argument("--missing", action="store_true", help="only those that have no sound champion")
     train.set_defaults(run=_train)
 
     _add_experiments(commands)
 
-    models = commands.add_parser("models", help="list models: version that serves, route, worth out of sample")
-    models.set_defaults(run=_models)
+    listed = "list models: version that serves, route, worth out of sample"
+    commands.add_parser("models", help=listed).set_defaults(run=_models)
+    if find_spec("training") is not None:  # an image that serves has neither this nor flows
+        from training.kit.audit_command import declare
 
-    if find_spec("flows") is not None:  # an image that serves has none
+        declare(commands, _places)
+    if find_spec("flows") is not None:
         from flows.command import EPILOG, add_arguments
 
         retrain = commands.add_parser(
@@ -392,8 +392,8 @@ def _parser() -> argparse.ArgumentParser:
     store.add_argument("--currency", default="", help="currency, for people")
     store.set_defaults(run=_import)
 
-    listing = actions.add_parser("list", help="list what is stored: span, adjustment, raw snapshot, source")
-    listing.set_defaults(run=_list)
+    stored = "list what is stored: span, adjustment, raw snapshot, source"
+    actions.add_parser("list", help=stored).set_defaults(run=_list)
 
     verify = actions.add_parser("verify", help="check every byte of snapshots, stored series and the sample")
     verify.set_defaults(run=_verify)

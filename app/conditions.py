@@ -8,6 +8,7 @@ from models.errors import (
     ArtifactError,
     ArtifactMissing,
     ArtifactQuarantined,
+    ArtifactUncertified,
     FilesMismatch,
     GoldenMismatch,
     HashMismatch,
@@ -28,6 +29,7 @@ CONDITIONS: Final[Mapping[str, ModelCondition]] = {
     IncompatibleLibrary.slug: "incompatible",
     LoadFailed.slug: "incompatible",
     ArtifactQuarantined.slug: "quarantined",
+    ArtifactUncertified.slug: "uncertified",
 }
 """Condition of a model by the slug of the error that keeps it from serving; any other is the store's or machine's."""
 
@@ -36,9 +38,13 @@ def why(store: ArtifactStore, model: str, error: ArtifactError) -> tuple[ModelCo
     """Return the condition of a model that can't serve, and the cause with what to do about it.
 
     A message of the store may hold paths of the server, so a client is told the name of the cause only. For a version
-    that was quarantined for a fault, that is the name of the fault.
+    that was quarantined for a fault, that is the name of the fault. Of a version that no audit vouches for, the message
+    itself says what is amiss; it holds no path.
     """
     slug = error.slug
+    if isinstance(error, ArtifactUncertified):
+        looks = f"python -m barcast audit {model}"
+        return CONDITIONS[slug], f"{slug}: {error}; look at it ({looks}) or train it: python -m barcast train {model}"
     cause = slug
     if isinstance(error, ArtifactQuarantined) and (fault := _quarantined_for(store, model)):
         slug, cause = fault, f"{fault} (quarantined)"

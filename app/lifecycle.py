@@ -14,6 +14,7 @@ from models.errors import (
     ArtifactError,
     ArtifactMissing,
     ArtifactQuarantined,
+    ArtifactUncertified,
     ArtifactUnsound,
     ChampionChanged,
     StoreError,
@@ -117,6 +118,9 @@ def _refused(model: str, error: ArtifactError) -> ProblemError:
         case ArtifactMissing():
             detail = f"expected a version of {model} that served before, found none that can serve; {kept}"
             return ProblemError(problems.PROMOTION_CONFLICT, f"{detail}. Promote one by name")
+        case ArtifactUncertified():
+            detail = f"{error}; {kept}"
+            return ProblemError(problems.PROMOTION_CONFLICT, f"{detail}. Train {model} again: its training audits it")
         case ArtifactQuarantined() | ArtifactUnsound():
             detail = f"expected a sound version of {model}, found it {error.slug}; {kept}"
             return ProblemError(problems.PROMOTION_CONFLICT, f"{detail}. GET /models/{model}/versions says why")

@@ -126,7 +126,7 @@ PROMOTION_CONFLICT: Final = ProblemType(
     409,
     "What serves is not what the request meant to replace",
     "Another version was promoted in between, there is no earlier version to go back to, or the version is "
-    "quarantined. `GET /models/{model}/versions` shows the state of each; look again, then decide again.",
+    "uncertified or quarantined. `GET /models/{model}/versions` shows the state of each; look again, then decide.",
 )
 BODY_TOO_LARGE: Final = ProblemType(
     "body-too-large",
@@ -187,9 +187,9 @@ MODEL_UNAVAILABLE: Final = ProblemType(
     "model-unavailable",
     503,
     "The model can't answer",
-    "The model is missing, corrupt, incompatible, quarantined or failed, and no rule of thumb may answer for it: the "
-    "service is strict, or the question is about the model itself. `GET /health` says what is wrong with which model; "
-    "training publishes a new version.",
+    "The model is missing, corrupt, incompatible, uncertified, quarantined or failed, and no rule of thumb may answer: "
+    "the service is strict, or the question is about the model itself. `GET /health` says what is wrong with which "
+    "model; training publishes a new version.",
 )
 STORE_UNAVAILABLE: Final = ProblemType(
     "store-unavailable",

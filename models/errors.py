@@ -6,6 +6,7 @@
     ├── ArtifactMissing        nothing by that name can be served: no such model, or no champion yet
     │   └── VersionUnknown     the model is there, that version is not
     ├── ArtifactQuarantined    the version failed earlier and stays refused until it is released
+    ├── ArtifactUncertified    no audit vouches for the version: refused, and not quarantined, as it is not damaged
     ├── ArtifactUnsound        the version itself is at fault: it is quarantined
     │   ├── ManifestInvalid        manifest.json can't be read, or contradicts the place it lies in
     │   ├── FilesMismatch          a file is missing, extra, a link, or not of the size that the manifest states
@@ -51,6 +52,15 @@ class ArtifactQuarantined(ArtifactError):
     """The version failed earlier and stays refused until it is released."""
 
     slug = "quarantined"
+
+
+class ArtifactUncertified(ArtifactError):
+    """No certificate, or one that failed or is another artifact's. What lies on disk is what was published.
+
+    The message holds no path, so that a client may read it.
+    """
+
+    slug = "uncertified"
 
 
 class ArtifactUnsound(ArtifactError):

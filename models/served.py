@@ -4,6 +4,7 @@ from typing import Protocol
 
 from feature_mapper.bars import Bars
 from models.answer import RowAnswer
+from models.certificate import CERTIFICATE_NAME, passed
 from models.golden import replay
 from models.manifest import Manifest
 from models.store import Artifact
@@ -45,6 +46,22 @@ def load_model(artifact: Artifact) -> ServedModel:
             return TabularModel.from_artifact(artifact)
 
 
+def certify(artifact: Artifact) -> None:
+    """Look at the certificate; raises ``ArtifactUncertified`` if there is none by which the artifact may serve."""
+    digests = {entry.path: entry.sha256 for entry in artifact.manifest.files}
+    passed(artifact.manifest, digests, artifact.files.get(CERTIFICATE_NAME))
+
+
 def prove(model: ServedModel, artifact: Artifact) -> None:
-    """Replay the golden examples; raises ``GoldenMismatch`` at the first difference."""
+    """Look at the certificate and replay the golden examples.
+
+    Raises
+    ------
+    ArtifactUncertified
+        No audit vouches for the artifact.
+    GoldenMismatch
+        At the first difference.
+
+    """
+    certify(artifact)
     replay(model, artifact.files["golden.json"])

@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-import skill
 from data.disk import write_at_once
 from feature_mapper.typing import FloatArray
 from skill.universe import Universe
+from training.kit.source import source_fingerprint
 from training.kit.splits import Fold
 
 CODE: Final = ("feature_mapper", "models", "training", "skill/rivals")
@@ -54,12 +54,7 @@ class Shelf:
 
 def code_fingerprint() -> str:
     """Return the SHA-256 of the source that fits."""
-    root = Path(skill.__file__).parents[1]
-    digest = hashlib.sha256()
-    for package in CODE:
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    return source_fingerprint(CODE)
 
 
 def fold_key(fold: Fold) -> str:

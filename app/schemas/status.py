@@ -8,10 +8,10 @@ from msgspec import Meta
 from app.schemas.answers import Model, Skill, Struct, Version
 from models.manifest import Manifest
 
-ModelCondition = Literal["serving", "missing", "corrupt", "incompatible", "quarantined", "failed"]
+ModelCondition = Literal["serving", "missing", "corrupt", "incompatible", "uncertified", "quarantined", "failed"]
 """``missing``: nothing was promoted. ``corrupt``: the files are not those that were published. ``incompatible``: they
-are, and this installation can't use them or answers otherwise. ``quarantined``: by a person. ``failed``: the store or
-the machine did."""
+are, and this installation can't use them or answers otherwise. ``uncertified``: no audit vouches for them.
+``quarantined``: by a person. ``failed``: the store or the machine did."""
 
 
 class Alive(Struct, frozen=True):

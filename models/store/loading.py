@@ -6,7 +6,15 @@ from importlib import metadata
 from typing import Generic, TypeVar
 
 from feature_mapper.errors import BarcastError
-from models.errors import ArtifactUnsound, GoldenMismatch, IncompatibleLibrary, LoadFailed, StoreError, StoreUnreadable
+from models.errors import (
+    ArtifactUncertified,
+    ArtifactUnsound,
+    GoldenMismatch,
+    IncompatibleLibrary,
+    LoadFailed,
+    StoreError,
+    StoreUnreadable,
+)
 from models.manifest import Manifest
 from models.store.reading import Artifact
 
@@ -35,6 +43,8 @@ def build_and_prove(artifact: Artifact, build: Callable[[Artifact], M], prove: C
         Either failed, and the libraries installed here are not those of the manifest.
     ArtifactUnsound
         Either failed under the very libraries of the manifest.
+    ArtifactUncertified
+        No audit vouches for the version, which is no fault of its bytes.
     StoreUnreadable
         The machine failed: no memory, no such module, a refusal of the operating system.
 
@@ -42,7 +52,7 @@ def build_and_prove(artifact: Artifact, build: Callable[[Artifact], M], prove: C
     try:
         model = build(artifact)
         prove(model, artifact)
-    except StoreError:
+    except (StoreError, ArtifactUncertified):
         raise
     except (MemoryError, OSError, ImportError) as error:
         message = f"expected to load {artifact.name}, found {type(error).__name__}: {error}"

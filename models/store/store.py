@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 from msgspec import UNSET, UnsetType
 
 from data.disk import Disk, advice
+from models import certificate
 from models.errors import (
     ArtifactMissing,
     ArtifactQuarantined,
@@ -24,7 +25,7 @@ from models.manifest import Draft, Manifest
 from models.store import writing
 from models.store.ledger import Entry, before_current, served_at
 from models.store.loading import Loaded, build_and_prove
-from models.store.reading import Artifact, Limits, check_files, read_artifact, read_manifest
+from models.store.reading import Artifact, Limits, check_files, digest, read_artifact, read_manifest
 from models.store.retention import KEEP, removable
 from models.store.shelf import Quarantine, Shelf, is_model_name, shelf
 
@@ -208,6 +209,8 @@ class ArtifactStore:
 
         Raises
         ------
+        ArtifactUncertified
+            ``prove`` found no certificate by which it may serve; it is not quarantined.
         ArtifactUnsound
             The version failed and is quarantined from now on. Whatever ``build`` and ``prove`` raise ends here, apart
             from memory, operating system and import errors, which are no fault of the version: `StoreUnreadable`.
@@ -234,7 +237,8 @@ class ArtifactStore:
         draft : Draft
             Everything about it; the store adds version and files.
         files : mapping of str to bytes
-            Flat names and contents; ``manifest.json`` is added.
+            Flat names and contents, the certificate of this very draft and these files among them; ``manifest.json``
+            is added.
         why : str
             For the ledger.
 
@@ -242,6 +246,8 @@ class ArtifactStore:
         ------
         FilesMismatch, ManifestInvalid
             The draft or the files break a rule; nothing was written.
+        ArtifactUncertified
+            No certificate speaks of it; nothing was written. One that found a fault is a record, and may be published.
         StoreBusy, StoreWriteFailed, LedgerInvalid
             There is no new version, and nothing of it is left.
 
@@ -249,6 +255,8 @@ class ArtifactStore:
         place = shelf(self.root, draft.model)
         weights = tuple(tier.weights for tier in draft.tiers)
         check_files({name: len(data) for name, data in files.items()}, weights, self._limits, draft.model)
+        digests = {name: digest(data) for name, data in files.items()}
+        certificate.bound(draft, digests, files.get(certificate.CERTIFICATE_NAME))
         with writing.transaction(place, self._writer) as t:
             return writing.publish(t, draft, files, why, self._limits)
 

@@ -12,12 +12,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from models.certificate import CERTIFICATE_NAME
 from models.families import forest
 from models.golden import MIN_CASES, cases_of, record
 from models.manifest import Draft, Manifest
 from models.served import load_model
 from models.store import Artifact, ArtifactStore
 from models.typing import JsonObject
+from tests.support.certificates import certified, plain_draft, published_before
 
 TIER = 22
 """Tier that is broken where a version breaks only as it answers; golden examples are of the others."""
@@ -57,6 +59,14 @@ def redefine(store: ArtifactStore, model: str) -> None:
     feature = msgspec.structs.replace(tiers[0].features[0], digest="0" * len(tiers[0].features[0].digest))
     tier = msgspec.structs.replace(tiers[0], features=(feature, *tiers[0].features[1:]))
     publish(store, msgspec.structs.replace(artifact.manifest, tiers=(tier, *tiers[1:])), artifact.files)
+
+
+def uncertify(store: ArtifactStore, model: str) -> None:
+    """Leave what a release left that knew no certificates: the same version without one, published and promoted."""
+    artifact = store.read(model)
+    files = {name: data for name, data in artifact.files.items() if name != CERTIFICATE_NAME}
+    version = published_before(store.root, plain_draft(artifact.manifest), files).version
+    store.promote(model, version, why="an earlier release")
 
 
 def fail(store: ArtifactStore, model: str) -> None:
@@ -130,7 +140,7 @@ def _republish(
 def publish(store: ArtifactStore, manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Publish these bytes under this manifest, with right hashes, and promote them."""
     draft = Draft(**{name: getattr(manifest, name) for name in Draft.__struct_fields__})
-    version = store.publish(draft, files, why="a test").version
+    version = store.publish(draft, certified(draft, files), why="a test").version
     store.promote(manifest.model, version, why="a test")
 
 

@@ -19,6 +19,7 @@ from models.store import ArtifactStore, Loaded
 from models.store.lock import locked
 from tests.app.served import found
 from tests.app.two_versions import FIRST, MODEL, PATH, SECOND
+from tests.support.certificates import certified
 from tests.support.contract import Answer, Contract
 from tests.support.in_process import InProcess
 
@@ -89,7 +90,7 @@ def test_a_rollback_leads_to_no_version_that_can_not_be_loaded(service: InProces
     draft = Draft(**{name: getattr(artifact.manifest, name) for name in Draft.__struct_fields__})
     golden = artifact.files["golden.json"].replace(b'"probability_up":0.5', b'"probability_up":0.6')
     kept = {name: data for name, data in artifact.files.items() if name != "manifest.json"}
-    other = store.publish(draft, {**kept, "golden.json": golden}, why="test").version
+    other = store.publish(draft, certified(draft, {**kept, "golden.json": golden}), why="test").version
     store.promote(MODEL, other, why="test")
     found(change(service, "promote", {"version": SECOND, "anyway": True}))
     promoted = store.promotions(MODEL)

@@ -12,7 +12,7 @@ import pytest
 from app.schemas.status import Health, ModelDetail, ModelVersions, Replay
 from models.store import ArtifactStore
 from models.tasks.registry import EXPECTED_MODELS
-from tests.app.broken import TIER, fail, flip, publish, redefine, refuse, remove, spoil, store_at
+from tests.app.broken import TIER, fail, flip, publish, redefine, refuse, remove, spoil, store_at, uncertify
 from tests.app.served import (
     CSV,
     SAMPLE,
@@ -36,7 +36,13 @@ Break = Callable[[ArtifactStore, str], None]
 WINDOW = SAMPLE.bars("IBM").tail(TIER + 8)
 """Bars that tier `TIER` answers for."""
 
-AT_LOAD: dict[str, Break] = {"missing": remove, "quarantined": refuse, "corrupt": flip, "incompatible": redefine}
+AT_LOAD: dict[str, Break] = {
+    "missing": remove,
+    "quarantined": refuse,
+    "corrupt": flip,
+    "incompatible": redefine,
+    "uncertified": uncertify,
+}
 """How a model gets into each state that keeps it from serving."""
 
 WHILE_ANSWERING: dict[str, tuple[Break, tuple[str, ...]]] = {
@@ -98,7 +104,7 @@ def expect_refusals(service: InProcess, route: Route) -> None:
 
 @pytest.mark.parametrize("state", AT_LOAD)
 def test_a_model_that_can_not_serve_is_answered_for(trained_store: Path, tmp_path: Path, state: str) -> None:
-    """Missing, quarantined, corrupt or incompatible: 200, fallback, the reason, a count; wrong input stays 4xx."""
+    """Whichever state keeps it from serving: 200, fallback, the reason, a count; wrong input stays 4xx."""
     store = copy(trained_store, tmp_path)
     for model in EXPECTED_MODELS:
         AT_LOAD[state](store_at(store), model)

@@ -19,7 +19,7 @@ from feature_mapper.errors import BarcastError
 from models.paths import artifacts_root
 from models.store import ArtifactStore
 from skill.report import read
-from tests.docs import cards, pages, reference, results, settings_table, universe
+from tests.docs import audits, cards, pages, reference, results, settings_table, universe
 from tests.docs.session import ROOT, Session, session
 from tests.docs.shown import display
 from training.kit.ritual import fingerprint
@@ -61,9 +61,8 @@ def made(store: ArtifactStore, found: results.Results) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as empty, session(store.root, Path(empty)) as served:
         texts[README] = _readme((ROOT / README).read_text(encoding="utf-8"), found, served)
         texts[REFERENCE] = api(served)
-    texts[OPERATIONS] = pages.with_blocks(
-        (ROOT / OPERATIONS).read_text(encoding="utf-8"), {"settings": settings_table.render()}
-    )
+        made_blocks = {"settings": settings_table.render(), **audits.blocks(store, served)}
+        texts[OPERATIONS] = pages.with_blocks((ROOT / OPERATIONS).read_text(encoding="utf-8"), made_blocks)
     return {
         RESULTS: results.encode(found),
         **cards.images(store),

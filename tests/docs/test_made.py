@@ -10,8 +10,8 @@ import pytest
 from models.manifest import Score
 from models.store import ArtifactStore
 from models.typing import Json
-from tests.docs import cards, pages, results
-from tests.docs.__main__ import README, REFERENCE, RESULTS, api
+from tests.docs import audits, cards, pages, results
+from tests.docs.__main__ import OPERATIONS, README, REFERENCE, RESULTS, api
 from tests.docs.session import ROOT, Session
 from tests.docs.shown import cut, difference, display, text_shape
 
@@ -124,6 +124,15 @@ def test_cards_are_those_of_the_artifacts(trained_store: Path) -> None:
     for path, text in cards.cards(store).items():
         assert text_shape((ROOT / path).read_text(encoding="utf-8")) == text_shape(text), path
     assert {path for path in cards.images(store) if not (ROOT / path).is_file()} == set()
+
+
+def test_audits_are_those_of_the_artifacts(trained_store: Path, served: Session) -> None:
+    """docs/operations.md shows what a training and the command print; every check of either passed."""
+    shown = pages.blocks((ROOT / OPERATIONS).read_text(encoding="utf-8"))
+
+    for name, text in audits.blocks(ArtifactStore(trained_store), served).items():
+        assert text_shape(shown[name]) == text_shape(text), name
+        assert "every check passed" in shown[name]
 
 
 def test_cutting_keeps_names_and_says_what_is_gone() -> None:

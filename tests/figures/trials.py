@@ -22,6 +22,7 @@ from models.manifest import Comparison, GateVerdict, LeakCheck, Target
 from models.store import ArtifactStore
 from models.tasks.registry import task_of
 from tests.models.store import toys
+from tests.support.certificates import certified
 from training.kit.checks import run_checks
 from training.kit.discover import spec_of
 from training.kit.evaluation import losses
@@ -116,7 +117,7 @@ class Bench:
         return build(self.series, self.question, features, tier)
 
     def _checks_of(self, features: tuple[Feature, ...], tier: int) -> tuple[LeakCheck, ...]:
-        return run_checks(self.series, features, self.question.target, self._panel(features, tier), self.splitter)
+        return run_checks(self.series, features, self.question, self._panel(features, tier), self.splitter)
 
 
 def noise(model: str, first: Candidate, second: Candidate, folder: Path) -> Findings:
@@ -159,5 +160,5 @@ def serving(root: Path, model: str, candidate: Candidate) -> ArtifactStore:
         toys.draft(model), checks=candidate.checks, target=candidate.target, last_date=candidate.last
     )
     files = toys.files("champion") | {LOSSES_NAME: candidate.losses.dump()}
-    store.promote(model, store.publish(draft, files, why="figures").version, why="figures")
+    store.promote(model, store.publish(draft, certified(draft, files), why="figures").version, why="figures")
     return store

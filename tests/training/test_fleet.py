@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.store import ArtifactStore
+from tests.app.broken import uncertify
 from training.kit.discover import model_names
 from training.kit.fleet import Fleet, Result, exit_code, script_arguments, summary, train_all
 from training.kit.missing import missing
@@ -45,6 +46,16 @@ def test_changed_and_quarantined_champions_are_missing(trained_store: Path, tmp_
     store.quarantine("lightgbm_return", "v000001", why="a test")
 
     assert set(missing(store)) & set(models) == {"hmm_regime", "lightgbm_return"}
+
+
+def test_a_champion_that_no_audit_vouches_for_is_missing(trained_store: Path, tmp_path: Path) -> None:
+    """One of an earlier release: the model is to be trained again before it is served, and is not quarantined."""
+    for model in ("lightgbm_direction", "hmm_regime"):
+        shutil.copytree(trained_store / model, tmp_path / model)
+    store = ArtifactStore(tmp_path)
+    uncertify(store, "hmm_regime")
+    assert set(missing(store)) == {*model_names()} - {"lightgbm_direction"}
+    assert {info.quarantine for info in store.versions("hmm_regime")} == {None}
 
 
 def test_a_champion_of_other_features_is_missing(trained_store: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""Leak checks that every training run makes on its own data, and whose results the artifact keeps."""
+"""Leak checks that every training run makes on its own data: the first part of its audit (`training.kit.audit`)."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -9,65 +10,136 @@ from feature_mapper.bars import Bars
 from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
 from feature_mapper.typing import BoolArray, FloatArray
+from models.certificate import Check
 from models.families.hmm import GaussianHmm
-from models.manifest import LeakCheck
 from models.regime import observations, window
-from training.kit.panel import Panel
+from models.scale import log_levels
+from training.kit.falsify import earlier, later, oldest
+from training.kit.panel import Panel, har_widths
+from training.kit.questions.base import Question
 from training.kit.splits import PurgedWalkForward
 from training.kit.targets import Target
 
 CUTS: Final = 12
 """Cut points a series; a third of them lie inside the warm-up, where backfills hide."""
 
+FALSIFIED: Final = 2
+"""Cuts a series behind which the bars are others: whole histories are dear."""
+
+WINDOWS: Final = 12
+"""Windows a series in which the oldest bar is changed: a quantile does not move in each."""
+
+SEED: Final = 1
+"""Of the cuts."""
+
+Inputs = Callable[[Bars], Mapping[str, FloatArray]]
+"""What else training takes from bars row by row, each of shape (n,), by name."""
+
 
 def run_checks(
-    series: Mapping[str, Bars], features: Sequence[Feature], target: Target, panel: Panel, splitter: PurgedWalkForward
-) -> tuple[LeakCheck, ...]:
+    series: Mapping[str, Bars],
+    features: Sequence[Feature],
+    question: Question,
+    panel: Panel,
+    splitter: PurgedWalkForward,
+) -> tuple[Check, ...]:
     """Run all checks; deterministic."""
     return (
-        truncation(series, features),
+        truncation(series, features, lambda bars: inputs(bars, question, panel.tier)),
         lookback(series, features),
-        target_horizon(series, target),
+        target_horizon(series, question.target),
         purge(panel, splitter),
     )
 
 
-def truncation(series: Mapping[str, Bars], features: Sequence[Feature]) -> LeakCheck:
-    """Row t is the same bits whether or not the bars after t are there."""
-    rng, faults, tried = np.random.default_rng(1), set[str](), 0
+def inputs(bars: Bars, question: Question, tier: int) -> dict[str, FloatArray]:
+    """Return what stands beside the features: the context of the baselines, and the levels of the yardstick."""
+    widths, rows = har_widths(tier), len(bars) - tier + 1
+    found = {f"context {name}": values for name, values in question.context(bars).items()}
+    if rows > 0:
+        for width, known in zip(widths, log_levels(bars, widths, rows), strict=True):
+            found[f"yardstick {width}"] = np.concatenate([np.full(tier - 1, np.nan), known])
+    return found
+
+
+def truncation(series: Mapping[str, Bars], features: Sequence[Feature], others: Inputs = lambda _: {}) -> Check:
+    """Row t is the same bits whether the bars after t are there, are not, or are others."""
+    rng, faults, tried, altered = np.random.default_rng(SEED), set[str](), 0, 0
     for bars in series.values():
-        whole = compute(bars, features)
+        whole, beside = compute(bars, features), others(bars)
         warm_up = min(max(feature.lookback for feature in features), len(bars))
         cuts = np.concatenate((rng.integers(1, warm_up + 1, CUTS // 3), rng.integers(1, len(bars) + 1, CUTS)))
-        for cut in cuts:
-            same = np.logical_and.reduce(_same(compute(bars[: int(cut)], features), whole[:cut]), axis=0)
-            faults |= {feature.name for feature, fine in zip(features, same.tolist(), strict=True) if not fine}
+        for cut in cuts.tolist():
+            faults |= _differing(features, compute(bars[:cut], features), whole[:cut])
+            faults |= _others_differing(others(bars[:cut]), beside, cut)
             tried += 1
-    return verdict("truncation_invariance", faults, f"{len(features)} features at {tried} cuts")
+        for cut in cuts[:: len(cuts) // FALSIFIED][:FALSIFIED].tolist():  # the first one lies within the warm-up
+            other = later(bars, cut)
+            faults |= _differing(features, compute(other, features)[:cut], whole[:cut])
+            faults |= _others_differing(others(other), beside, cut)
+            altered += 1
+    told = f"{len(features)} features at {tried} cuts, {altered} times with other bars after the cut"
+    counts = {"features": len(features), "series": len(series), "cuts": tried, "falsified": altered}
+    return verdict("truncation_invariance", faults, told, counts, SEED)
 
 
-def lookback(series: Mapping[str, Bars], features: Sequence[Feature]) -> LeakCheck:
-    """A row from exactly ``lookback`` bars is the row of the full history; from one bar fewer it is NaN."""
-    faults: set[str] = set()
+def lookback(series: Mapping[str, Bars], features: Sequence[Feature]) -> Check:
+    """A row reads ``lookback`` bars, all of them and no other.
+
+    From exactly these it is the row of the full history, and from one bar fewer it is NaN; other bars before them
+    change no bit; and the oldest of them, changed, moves it in some window.
+    """
+    rng, faults, idle, windows_tried = np.random.default_rng(SEED), set[str](), {f.name for f in features}, 0
+    ordered = sorted(features, key=lambda feature: feature.lookback)
     for bars in series.values():
         whole = compute(bars, features)
+        split = len(bars) // 2
+        other = compute(earlier(bars, split), features)
         for column, feature in enumerate(features):
-            if len(bars) < feature.lookback:
-                continue
-            exact = compute(bars.tail(feature.lookback), [feature], 1)[0]
-            fewer = (
-                compute(bars.tail(feature.lookback - 1), [feature], 1)[0]
-                if feature.lookback > 1
-                else np.array([np.nan])
-            )
-            if not _same(exact, whole[-1:, column]).all() or not np.isnan(fewer[0]):
+            first = min(split + feature.lookback - 1, len(bars))
+            if not _same(other[first:, column], whole[first:, column]).all():
                 faults.add(feature.name)
-    return verdict("lookback_true", faults, f"{len(features)} features of {len(series)} series")
+        for length, group in itertools.groupby(ordered, key=lambda feature: feature.lookback):
+            mine = list(group)
+            if len(bars) < length:
+                continue
+            columns = [features.index(feature) for feature in mine]
+            faults |= _differing(mine, compute(bars.tail(length), mine, 1), whole[-1:, columns])
+            if length > 1:
+                fewer = np.isnan(compute(bars.tail(length - 1), mine, 1)[0])
+                faults |= {feature.name for feature, empty in zip(mine, fewer.tolist(), strict=True) if not empty}
+            for end in rng.integers(length, len(bars) + 1, WINDOWS).tolist():
+                waiting = [feature for feature in mine if feature.name in idle]
+                if not waiting:
+                    break
+                idle -= _moved(waiting, bars[end - length : end])
+                windows_tried += 1
+    if idle:
+        # A history without volume, or shorter than the feature asks for, moves nothing: that is no fault of its.
+        idle &= _answerable(series, features)
+        faults |= {f"{name} (its oldest bar moves nothing)" for name in idle}
+    told = f"{len(features)} features of {len(series)} series"
+    counts = {"features": len(features), "series": len(series), "windows": windows_tried}
+    return verdict("lookback_true", faults, told, counts, SEED)
 
 
-def target_horizon(series: Mapping[str, Bars], target: Target) -> LeakCheck:
+def _moved(features: Sequence[Feature], bars: Bars) -> set[str]:
+    """Return the features whose last row moves with the oldest bar, made far larger or far smaller."""
+    whole, found = compute(bars, features, 1), set[str]()
+    for factor in (0.25, 4.0):
+        found |= _differing(features, compute(oldest(bars, factor), features, 1), whole)
+    return found
+
+
+def _answerable(series: Mapping[str, Bars], features: Sequence[Feature]) -> set[str]:
+    """Return the features that are a number in the last row of some series."""
+    known = [~np.isnan(compute(bars, features, 1)[0]) for bars in series.values()]
+    return {feature.name for feature, able in zip(features, np.any(known, axis=0).tolist(), strict=True) if able}
+
+
+def target_horizon(series: Mapping[str, Bars], target: Target) -> Check:
     """The last ``horizon`` rows have no label, and a label depends on no bar beyond its horizon."""
-    rng, faults, tried = np.random.default_rng(1), set[str](), 0
+    rng, faults, tried = np.random.default_rng(SEED), set[str](), 0
     for symbol, bars in series.items():
         values = target.values(bars)
         if not np.isnan(values[-target.horizon :]).all():
@@ -78,13 +150,15 @@ def target_horizon(series: Mapping[str, Bars], target: Target) -> LeakCheck:
         # Cuts before the first label would compare nothing with nothing.
         for cut in rng.integers(labelled[0] + 1, len(bars) + 1, CUTS).tolist():
             known = max(cut - target.horizon, 0)
-            if not _same(target.values(bars[:cut])[:known], values[:known]).all():
-                faults.add(f"{symbol}: label looks beyond {target.horizon} sessions")
+            for other in (bars[:cut], later(bars, cut)):
+                if not _same(target.values(other)[:known], values[:known]).all():
+                    faults.add(f"{symbol}: label looks beyond {target.horizon} sessions")
             tried += 1
-    return verdict("target_horizon", faults, f"{target.name} at {tried} cuts of {len(series)} series")
+    told = f"{target.name} at {tried} cuts of {len(series)} series"
+    return verdict("target_horizon", faults, told, {"series": len(series), "cuts": tried}, SEED)
 
 
-def purge(panel: Panel, splitter: PurgedWalkForward) -> LeakCheck:
+def purge(panel: Panel, splitter: PurgedWalkForward) -> Check:
     """No training label ends on or after the first test day, less the embargo."""
     faults, gaps = set[str](), []
     days = np.unique(panel.rows.date)
@@ -94,27 +168,45 @@ def purge(panel: Panel, splitter: PurgedWalkForward) -> LeakCheck:
         gaps.append(gap)
         if gap <= splitter.embargo:
             faults.add(f"fold {fold.number}: {gap} sessions")
-    return verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions")
+    counts = {"folds": len(gaps), "shortest_gap": min(gaps), "embargo": splitter.embargo}
+    return verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions", counts)
 
 
-def prefixes(series: Mapping[str, Bars], fitted: GaussianHmm, tier: int) -> LeakCheck:
-    """The regime probabilities of a day are the same bits whether or not later bars are there."""
-    rng, faults, tried = np.random.default_rng(1), set[str](), 0
+def prefixes(series: Mapping[str, Bars], fitted: GaussianHmm, tier: int) -> Check:
+    """The regime probabilities of a day are the same bits whether later bars are there, are not, or are others."""
+    rng, faults, tried = np.random.default_rng(SEED), set[str](), 0
     for symbol, bars in series.items():
         rows = len(bars) - 1  # the first bar has no return
         whole = fitted.filter_windows(*window(observations(bars), tier, rows))
-        for cut in rng.integers(1, rows + 1, CUTS).tolist():
-            known = observations(bars[: cut + 1])
-            if not _same(fitted.filter_windows(*window(known, tier, cut)), whole[:cut]).all():
+        cuts = rng.integers(1, rows + 1, CUTS).tolist()
+        others = [(cut, bars[: cut + 1]) for cut in cuts] + [(cut, later(bars, cut + 1)) for cut in cuts[:FALSIFIED]]
+        for cut, other in others:
+            known = fitted.filter_windows(*window(observations(other), tier, len(other) - 1))
+            if not _same(known[:cut], whole[:cut]).all():
                 faults.add(symbol)
-            tried += 1
-    return verdict("filter_prefix_invariance", faults, f"{tried} prefixes of {len(series)} series")
+        tried += len(cuts)
+    altered = FALSIFIED * len(series)
+    told = f"posteriors at {tried} cuts of {len(series)} series, {altered} times with other bars after the cut"
+    counts = {"series": len(series), "cuts": tried, "falsified": altered}
+    return verdict("truncation_invariance", faults, told, counts, SEED)
 
 
-def verdict(name: str, faults: set[str], tried: str) -> LeakCheck:
+def verdict(
+    name: str, faults: set[str], tried: str, counts: Mapping[str, int] | None = None, seed: int | None = None
+) -> Check:
     """Sum a check up: what was tried, and the first of what failed."""
     detail = tried if not faults else f"{tried}; fails for {', '.join(sorted(faults)[:10])}"
-    return LeakCheck(name=name, passed=not faults, detail=detail)
+    return Check(name=name, passed=not faults, detail=detail, counts=dict(counts or {}), seed=seed)
+
+
+def _differing(features: Sequence[Feature], found: FloatArray, expected: FloatArray) -> set[str]:
+    """Return the names of the features in any row of which two computations differ."""
+    same = np.logical_and.reduce(_same(found, expected), axis=0)
+    return {feature.name for feature, fine in zip(features, same.tolist(), strict=True) if not fine}
+
+
+def _others_differing(found: Mapping[str, FloatArray], expected: Mapping[str, FloatArray], cut: int) -> set[str]:
+    return {name for name, values in found.items() if not _same(values[:cut], expected[name][:cut]).all()}
 
 
 def _same(left: FloatArray, right: FloatArray) -> BoolArray:

@@ -13,10 +13,11 @@ import numpy as np
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
+from models.certificate import Check
 from models.families import prophet
 from models.forecast import POOLED, ForecastHead, path_file
 from models.golden import MIN_CASES, bars_to_json
-from models.manifest import LeakCheck, Score, Target, TierManifest
+from models.manifest import Score, Target, TierManifest
 from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import verdict
@@ -213,7 +214,7 @@ def _cases(series: Mapping[str, Bars], tiers: tuple[int, ...]) -> tuple[JsonObje
     return tuple(cases)
 
 
-def _checks(origins: Origins) -> tuple[LeakCheck, ...]:
+def _checks(origins: Origins) -> tuple[Check, ...]:
     """No path had seen a day after the one that it forecast from; no width knew an error that had not ended yet."""
     errors = origins.errors
     seen = {str(day) for day in errors.date[errors.fitted_to > errors.date]}

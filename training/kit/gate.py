@@ -14,8 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from models.errors import ArtifactMissing, ArtifactQuarantined, ArtifactUnsound
+from models.errors import ArtifactMissing, ArtifactQuarantined, ArtifactUncertified, ArtifactUnsound
 from models.manifest import Comparison, GateVerdict, LeakCheck, Score, Target
+from models.served import certify
 from models.store import Artifact, ArtifactStore
 from training.kit.losses import LOSSES_NAME, Common, Losses, LossesInvalid, TierLosses, common
 from training.kit.outcome import Outcome
@@ -230,6 +231,8 @@ def headline(scores: tuple[Score, ...]) -> Score:
 def _champion(model: str, version: str, store: ArtifactStore) -> Artifact | None:
     """Return the version that is promoted, or None if it can't serve."""
     try:
-        return store.read(model, version)
-    except (ArtifactMissing, ArtifactQuarantined, ArtifactUnsound):
+        artifact = store.read(model, version)
+        certify(artifact)
+    except (ArtifactMissing, ArtifactQuarantined, ArtifactUncertified, ArtifactUnsound):
         return None
+    return artifact

@@ -5,7 +5,7 @@ from feature_mapper.manifest import resolve
 from models.errors import ArtifactError, StoreError
 from models.features import to_entries
 from models.manifest import Manifest
-from models.served import load_model, prove
+from models.served import certify, load_model, prove
 from models.store import ArtifactStore
 from models.store.loading import changed_libraries
 from training.kit.discover import model_names
@@ -14,6 +14,7 @@ from training.kit.discover import model_names
 def missing(store: ArtifactStore) -> tuple[str, ...]:
     """Return the models of ``training`` without a sound champion: none, a quarantined one, one whose bytes changed.
 
+    Nor is one sound that no audit vouches for, as those of releases before there were certificates.
     A champion that other code or other libraries made is loaded and proven, and quarantined if it fails: better now,
     when it can be trained again, than in the service.
 
@@ -28,7 +29,9 @@ def missing(store: ArtifactStore) -> tuple[str, ...]:
 
 def _sound(model: str, store: ArtifactStore) -> bool:
     try:
-        if not _made_by_this_code(store.read(model).manifest):
+        artifact = store.read(model)
+        certify(artifact)
+        if not _made_by_this_code(artifact.manifest):
             store.load(model, None, load_model, prove)
     except StoreError:
         raise

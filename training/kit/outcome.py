@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from feature_mapper.bars import Bars
-from models.manifest import LeakCheck, Target, TierManifest
+from models.certificate import Check
+from models.manifest import Target, TierManifest
 from models.typing import JsonObject
 from training.kit.losses import Losses
 from training.kit.progress import Progress
@@ -33,8 +34,8 @@ class Outcome:
         PNG files by name.
     cases : tuple of JsonObject
         Inputs of the golden examples.
-    checks : tuple of LeakCheck
-        Results of the leak checks.
+    checks : tuple of Check
+        Results of the leak checks; the ritual adds those of the rest of the audit.
     rows : int
         Training rows of the last tier.
     first, last : date
@@ -51,7 +52,7 @@ class Outcome:
     evaluation: JsonObject
     plots: Mapping[str, bytes]
     cases: tuple[JsonObject, ...]
-    checks: tuple[LeakCheck, ...]
+    checks: tuple[Check, ...]
     rows: int
     first: dt.date
     last: dt.date

@@ -112,6 +112,12 @@ def dated(bars: Bars) -> DateArray:
     return bars.date
 
 
+def longest(series: Mapping[str, Bars], most: int) -> dict[str, Bars]:
+    """Return the ``most`` series of most bars, in the order of all."""
+    names = sorted(series, key=lambda symbol: -len(series[symbol]))[:most]
+    return {symbol: bars for symbol, bars in series.items() if symbol in names}
+
+
 def levelled(logs: FloatArray) -> IntArray:
     """Return the positions of the rows that have a level to measure by: one above the floor, over the longest width.
 

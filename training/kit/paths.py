@@ -129,7 +129,7 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
         for number, first, last in stretches:
             symbol = symbols[number]
             bars = series[symbol]
-            ahead = _Ahead(bars, first, last)
+            ahead = Ahead(bars, first, last)
             past = bars[: through(bars, start)].tail(options.history)
             fits = {prior: fit_path(past, prior, spec, options) for prior in options.priors}
             others = average({name: other for name, other in series.items() if name != symbol}, start)
@@ -166,7 +166,7 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
     )
 
 
-class _Ahead:
+class Ahead:
     """Days of one symbol from position ``first`` to ``last - 1``, and what followed them."""
 
     def __init__(self, bars: Bars, first: int, last: int) -> None:

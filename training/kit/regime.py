@@ -12,9 +12,10 @@ import numpy as np
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray, IntArray
+from models.certificate import Check
 from models.families import hmm
 from models.families.hmm import log_densities
-from models.manifest import LeakCheck, Score, Target, TierManifest
+from models.manifest import Score, Target, TierManifest
 from models.regime import WEIGHTS, observations, window
 from models.typing import JsonObject
 from training.kit import plots
@@ -66,7 +67,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     options = msgspec.convert(spec.options, Options)
     splitter = PurgedWalkForward.of(spec.splits)
     progress.total = splitter.folds + 2
-    losses = _walk(spec, options, series, splitter, progress)
+    losses = walk(spec, options, series, splitter, progress)
     fitted = _fit([observations(bars)[1:] for bars in series.values()], spec, options)
     progress.step("fit on all bars")
     checks = (prefixes(series, fitted, spec.tiers[-1]), _purge_check(series, splitter))
@@ -98,7 +99,7 @@ def _fit(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.
     )
 
 
-def _walk(
+def walk(
     spec: ModelSpec, options: Options, series: Mapping[str, Bars], splitter: PurgedWalkForward, progress: Progress
 ) -> Densities:
     """Score every test session by the density that each rival gave it one session ahead."""
@@ -228,7 +229,7 @@ def _window_cases(series: Mapping[str, Bars]) -> tuple[JsonObject, ...]:
     )
 
 
-def _purge_check(series: Mapping[str, Bars], splitter: PurgedWalkForward) -> LeakCheck:
+def _purge_check(series: Mapping[str, Bars], splitter: PurgedWalkForward) -> Check:
     """No observation of training lies within the embargo before a test fold."""
     pooled = np.concatenate([dated(bars)[1:] for bars in series.values()])
     days = np.unique(pooled)
@@ -239,4 +240,5 @@ def _purge_check(series: Mapping[str, Bars], splitter: PurgedWalkForward) -> Lea
         gaps.append(int(np.searchsorted(days, fold.first) - np.searchsorted(days, last)))
         if gaps[-1] <= splitter.embargo:
             faults.add(f"fold {fold.number}: {gaps[-1]} sessions")
-    return verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions")
+    counts = {"folds": len(gaps), "shortest_gap": min(gaps), "embargo": splitter.embargo}
+    return verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions", counts)

@@ -1,9 +1,10 @@
-"""The ritual of every training: train, check, judge, record golden examples, publish a candidate."""
+"""The ritual of every training: train, audit, judge, record golden examples, certify, publish a candidate."""
 
 import datetime as dt
 import hashlib
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -12,13 +13,16 @@ import msgspec
 
 import training
 from feature_mapper.bars import Bars
-from models import strict_json
+from models import certificate, strict_json
+from models.certificate import CERTIFICATE_NAME, Certificate, Form
 from models.golden import record
-from models.manifest import NO_LINEAGE, PROTOCOL, Draft, GateVerdict, Lineage, Manifest
-from models.served import load_model
+from models.manifest import NO_LINEAGE, PROTOCOL, Draft, GateVerdict, Lineage, Manifest, without_figures
+from models.served import ServedModel, load_model
 from models.store import Artifact, ArtifactStore
+from models.store.reading import digest
 from models.tasks.registry import task_of
 from models.typing import JsonObject
+from training.kit import audit
 from training.kit.card import card
 from training.kit.gate import judge, of_outcome
 from training.kit.losses import LOSSES_NAME
@@ -44,6 +48,15 @@ def trainer_of(task: str, checkpoints: Path | None = None) -> Trainer:
             return partial(train_tabular, checkpoints=checkpoints)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A trained, audited and judged model: all that publishing needs."""
+
+    draft: Draft
+    files: dict[str, bytes]
+    certificate: Certificate
+
+
 def run(
     model: str,
     spec: ModelSpec,
@@ -54,10 +67,27 @@ def run(
     lineage: Lineage = NO_LINEAGE,
     checkpoints: Path | None = None,
 ) -> Manifest:
-    """Train one model on ``series`` (symbol to bars), judge it and publish it as a candidate; return its manifest.
+    """Train one model on ``series``, audit and judge it, and publish it as a candidate; return its manifest.
 
     Until the last step nothing is written to the store, so an interrupted run leaves it as it was. Whether the
-    candidate then serves is up to `training.kit.promotion`.
+    candidate then serves is up to `training.kit.promotion`. Parameters as `prepare` has them.
+    """
+    prepared = prepare(model, spec, series, store, config=config, lineage=lineage, checkpoints=checkpoints)
+    return store.publish(prepared.draft, prepared.files, why="trained")
+
+
+def prepare(
+    model: str,
+    spec: ModelSpec,
+    series: Mapping[str, Bars],
+    store: ArtifactStore,
+    *,
+    form: Form = "quick",
+    config: JsonObject | None = None,
+    lineage: Lineage = NO_LINEAGE,
+    checkpoints: Path | None = None,
+) -> Prepared:
+    """Do all of a training but to publish what comes of it.
 
     Parameters
     ----------
@@ -68,7 +98,9 @@ def run(
     series : Mapping of str to Bars
         What it is trained on.
     store : ArtifactStore
-        Where it is published.
+        Where it is to be published, and what serves is looked up.
+    form : {"quick", "full"}
+        Of the audit.
     config : JSON object or None
         The whole configuration that ``spec`` is of, for the artifact to keep.
     lineage : Lineage
@@ -79,11 +111,16 @@ def run(
     """
     task = task_of(model).identity.name
     outcome = trainer_of(task, checkpoints)(model, spec, series, Progress(model, total=0))
+    unjudged = draft_of(model, task, spec, series, outcome, without_figures(promoted=False, reason="not judged yet"))
+    served = load_model(Artifact(unjudged.published("v000000", ()), outcome.weights))  # as read back, not as fitted
+    checks = audit.audit(model, spec, series, outcome, served, form=form, progress=Progress(model, total=0))
+    outcome = replace(outcome, checks=checks)
     verdict = judge(of_outcome(model, outcome), model, store)
     draft = draft_of(model, task, spec, series, outcome, verdict)
     draft = msgspec.structs.replace(draft, config=config or {}, lineage=lineage)
-    files = _files(model, draft, outcome)
-    return store.publish(draft, files, why="trained")
+    files = _files(model, draft, outcome, served)
+    vouched = audit.certificate(draft, {name: digest(data) for name, data in files.items()}, checks, form)
+    return Prepared(draft, {**files, CERTIFICATE_NAME: certificate.encode(vouched)}, vouched)
 
 
 def draft_of(
@@ -106,17 +143,16 @@ def draft_of(
         target=outcome.target,
         seed=spec.seed,
         tiers=outcome.tiers,
-        checks=outcome.checks,
+        checks=tuple(check.brief() for check in outcome.checks),
         gate=verdict,
         config={},
         lineage=NO_LINEAGE,
     )
 
 
-def _files(model: str, draft: Draft, outcome: Outcome) -> dict[str, bytes]:
-    """Return every file of the artifact; the golden answers come from the weights as read back, not as fitted."""
-    unpublished = Artifact(manifest=draft.published("v000000", ()), files=dict(outcome.weights))
-    golden = record(load_model(unpublished), outcome.cases)
+def _files(model: str, draft: Draft, outcome: Outcome, served: ServedModel) -> dict[str, bytes]:
+    """Return every file of the artifact but its certificate."""
+    golden = record(served, outcome.cases)
     evaluation = msgspec.json.format(strict_json.encode(outcome.evaluation), indent=1) + b"\n"
     notes = (Path(training.__file__).parent / model / "card.md").read_text(encoding="utf-8")
     return {

@@ -1,7 +1,7 @@
 """Training of tabular models: one estimator, yardstick and head for each tier of history."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from feature_mapper.bars import Bars
 from feature_mapper.manifest import describe
+from models.certificate import Check
 from models.families.base import TabularFamily, tabular_family
 from models.features import to_structs
 from models.golden import MIN_CASES, bars_to_json
@@ -21,7 +22,7 @@ from models.tasks.base import Head
 from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
 from training.kit import plots
-from training.kit.checks import run_checks
+from training.kit.checks import run_checks, verdict
 from training.kit.evaluation import losses, report, rival_losses, scores
 from training.kit.fitting import Fitted, fit
 from training.kit.losses import Losses
@@ -33,6 +34,9 @@ from training.kit.questions.registry import QUESTIONS
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
 from training.kit.walk import OutOfFold, scored_rows, walk_forward
+
+READ_BACK: Final = 200
+"""Training rows a tier that are forecast by the weights as they will be read."""
 
 CASES_A_TIER: Final = 5
 """Golden examples a tier; four tiers make 20, and an artifact needs 16."""
@@ -68,12 +72,14 @@ def train(
             with suppress(OSError):  # one with something in it stays
                 place.rmdir()
     last = tiers[-1].panel
-    checks = run_checks(series, spec.features_of(spec.tiers[-1]), question.target, last, splitter)
+    weights = {_weights_name(trained, family): trained.fitted.estimator.dump() for trained in tiers}
+    checks = run_checks(series, spec.features_of(spec.tiers[-1]), question, last, splitter)
+    checks = (*checks, _read_back(tiers, weights, family))
     progress.step("leak checks")
     target = question.target
     return Outcome(
         tiers=tuple(_manifest(trained, question, family) for trained in tiers),
-        weights={_weights_name(trained, family): trained.fitted.estimator.dump() for trained in tiers},
+        weights=weights,
         target=Target(name=target.name, definition=target.definition, horizon=target.horizon),
         losses=Losses(tuple(series), tuple(losses(trained.panel, trained.out, question) for trained in tiers)),
         evaluation={"tiers": [report(trained.panel, trained.out, question, tuple(series)) for trained in tiers]},
@@ -107,6 +113,19 @@ def _tier(
     head = question.head(out.margin, out.scale, panel.rows.take(out.at), spec.level, fitted.class_weights)
     progress.step(f"tier {tier}, fit on all rows")
     return TrainedTier(panel, out, fitted, scale, head)
+
+
+def _read_back(tiers: Sequence[TrainedTier], weights: Mapping[str, bytes], family: TabularFamily) -> Check:
+    """The weights, as the service reads them, forecast training rows to the bit as what was fitted does."""
+    faults, compared = set[str](), 0
+    for trained in tiers:
+        at = np.linspace(0, len(trained.panel.rows) - 1, READ_BACK).astype(np.int64)
+        x = np.ascontiguousarray(trained.panel.x[at][:, trained.fitted.used])
+        again = family.load(weights[_weights_name(trained, family)])
+        if again.predict(x).tobytes() != trained.fitted.estimator.predict(x).tobytes():
+            faults.add(f"tier {trained.panel.tier}")
+        compared += len(at)
+    return verdict("weights_read_back", faults, f"{compared} training rows of {len(tiers)} tiers", {"rows": compared})
 
 
 def _weights_name(trained: TrainedTier, family: TabularFamily) -> str:

@@ -30,6 +30,7 @@ from models.manifest import MANIFEST_NAME, decode
 from models.store import Artifact, ArtifactStore, Entry, Limits
 from models.store.shelf import Shelf
 from tests.models.store.toys import MODEL, WEIGHTS, draft, files, stocked, tag_of
+from tests.support.certificates import certified
 from tests.support.disks import FailingDisk
 
 HOSTILE = [
@@ -273,7 +274,7 @@ def test_file_names_outside_the_alphabet_are_not_published(name: str, tmp_path: 
     """An artifact is flat and its names are plain."""
     store = ArtifactStore(tmp_path)
     with pytest.raises(ManifestInvalid, match=r"files\[\d\]\.path"):
-        store.publish(draft(), files("1") | {name: b""}, why="test")
+        store.publish(draft(), certified(draft(), files("1") | {name: b""}), why="test")
     assert store.models() == ()
 
 

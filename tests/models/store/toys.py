@@ -5,6 +5,7 @@ from pathlib import Path
 
 from models.manifest import NO_LINEAGE, PROTOCOL, Draft, LeakCheck, Score, Target, TierManifest, without_figures
 from models.store import Artifact, ArtifactStore
+from tests.support.certificates import certified
 
 MODEL = "toy_direction"
 WEIGHTS = "weights.txt"
@@ -38,8 +39,9 @@ def draft(model: str = MODEL) -> Draft:
 
 
 def files(tag: str) -> dict[str, bytes]:
-    """Return the files of an artifact, each of which names the tag."""
-    return {WEIGHTS: f"weights of {tag}\n".encode() * 8, "card.md": f"# {tag}\n".encode(), "golden.json": tag.encode()}
+    """Return the files of an artifact, each of which names the tag, with their certificate."""
+    plain = {WEIGHTS: f"weights of {tag}\n".encode() * 8, "card.md": f"# {tag}\n".encode(), "golden.json": tag.encode()}
+    return certified(draft(), plain)
 
 
 def tag_of(artifact: Artifact) -> str:

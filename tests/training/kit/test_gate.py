@@ -15,6 +15,7 @@ from models.errors import StoreUnreadable
 from models.manifest import GateVerdict, LeakCheck
 from models.store import ArtifactStore
 from tests.models.store import toys
+from tests.support.certificates import certified
 from training.kit import scores
 from training.kit.discover import model_names
 from training.kit.gate import LEVEL, SKILLED, Candidate, headline, judge, of_artifact, paired
@@ -63,7 +64,7 @@ def champion(root: Path, known: Losses | None, last: dt.date = LAST) -> Artifact
     store = ArtifactStore(root)
     files = toys.files("1") | ({} if known is None else {LOSSES_NAME: known.dump()})
     draft = msgspec.structs.replace(toys.draft(), last_date=last)
-    store.promote(toys.MODEL, store.publish(draft, files, why="test").version, why="test")
+    store.promote(toys.MODEL, store.publish(draft, certified(draft, files), why="test").version, why="test")
     return store
 
 
@@ -294,7 +295,7 @@ def test_champion_that_kept_no_losses_can_be_replaced(tmp_path: Path, kept: byte
     """One of an earlier protocol, say."""
     store = champion(tmp_path, None)
     if kept is not None:
-        files = toys.files("2") | {LOSSES_NAME: kept}
+        files = certified(toys.draft(), toys.files("2") | {LOSSES_NAME: kept})
         store.promote(toys.MODEL, store.publish(toys.draft(), files, why="test").version, why="test")
     verdict = judged(candidate(0.0), store)
     assert verdict.promoted
@@ -338,7 +339,8 @@ def test_losses_survive_their_bytes(gain: float, seed: int, tiers: tuple[int, ..
 def test_a_published_candidate_is_judged_as_it_was_before(tmp_path: Path) -> None:
     """From the losses in its artifact: the same figures."""
     store = champion(tmp_path, losses(0.05, seed=2))
-    version = store.publish(toys.draft(), toys.files("2") | {LOSSES_NAME: losses(0.1).dump()}, why="test").version
+    files = certified(toys.draft(), toys.files("2") | {LOSSES_NAME: losses(0.1).dump()})
+    version = store.publish(toys.draft(), files, why="test").version
     published = of_artifact(store.read(toys.MODEL, version))
     assert published is not None
     assert judged(published, store) == judged(candidate(0.1), store)

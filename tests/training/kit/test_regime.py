@@ -19,7 +19,7 @@ from tests.training.kit.support import after, market, rewritten
 from training.kit.exports import regime_exports
 from training.kit.panel import dated
 from training.kit.progress import Progress
-from training.kit.regime import Densities, Options, _known, _purge_check, _walk
+from training.kit.regime import Densities, Options, _known, _purge_check, walk
 from training.kit.spec import ModelSpec
 from training.kit.splits import Fold, PurgedWalkForward
 
@@ -31,7 +31,7 @@ SERIES = {"S0": market(500, 1, "S0"), "S1": market(500, 2, "S1")[200:]}
 
 def losses_of(series: Mapping[str, Bars]) -> Densities:
     """Walk two folds in silence."""
-    return _walk(SPEC, OPTIONS, series, SPLITTER, Progress("test", 0, stream=io.StringIO()))
+    return walk(SPEC, OPTIONS, series, SPLITTER, Progress("test", 0, stream=io.StringIO()))
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,12 @@ import pytest
 
 from feature_mapper.bars import Bars
 from feature_mapper.errors import BarcastError
+from models.certificate import CERTIFICATE_NAME, REQUIRED, decode
 from models.errors import ArtifactError
 from models.manifest import Manifest
 from models.served import load_model, prove
-from models.store import ArtifactStore
+from models.store import Artifact, ArtifactStore
+from tests.app.broken import uncertify
 from tests.training.kit.support import FAST, markets
 from training.kit import ritual
 from training.kit.promotion import settle
@@ -58,9 +60,13 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ArtifactS
     return trained
 
 
-def timeless(manifest: Manifest) -> Manifest:
-    """Return a manifest without what a clock, and commits to a checkout that is worked on, put into it."""
-    return msgspec.structs.replace(manifest, created=dt.datetime(2000, 1, 1, tzinfo=dt.UTC), git_commit=None)
+def timeless(artifact: Artifact) -> tuple[Manifest, dict[str, object]]:
+    """Return an artifact without what a clock, and commits to a checkout that is worked on, put into it."""
+    manifest, then = artifact.manifest, dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+    vouched = msgspec.structs.replace(decode(artifact.files[CERTIFICATE_NAME], ""), when=then)
+    others = tuple(entry for entry in manifest.files if entry.path != CERTIFICATE_NAME)
+    manifest = msgspec.structs.replace(manifest, created=then, git_commit=None, files=others)
+    return manifest, {**artifact.files, CERTIFICATE_NAME: vouched}
 
 
 @every_family
@@ -69,8 +75,7 @@ def test_twice_the_same(model: str, first: Callable[[str], ArtifactStore], tmp_p
     before, after = first(model), ArtifactStore(tmp_path)
     second = run(model, SPECS[model], series_of(model), after)
     assert second.version == "v000001"
-    assert timeless(before.manifest(model, "v000001")) == timeless(after.manifest(model, "v000001"))
-    assert before.read(model, "v000001").files == after.read(model, "v000001").files
+    assert timeless(before.read(model, "v000001")) == timeless(after.read(model, "v000001"))
     assert second.gate.reason.startswith(("first sound version, ", "worse than its naive baseline by more than 0.01"))
     assert after.current(model) is None
     assert after.load(model, "v000001", load_model, prove).version == "v000001"
@@ -89,6 +94,32 @@ def test_trained_again_it_is_the_same(model: str, first: Callable[[str], Artifac
     assert verdict.reason.startswith("the same as v000001 on all ")
     assert store.current(model) == "v000001"
     assert verdict.reason in store.read(model, second.version).files["card.md"].decode()
+
+
+def test_what_no_audit_vouches_for_gives_way(first: Callable[[str], ArtifactStore], tmp_path: Path) -> None:
+    """The same again replaces a champion of a release without certificates, which the service would refuse."""
+    model = "lightgbm_return"
+    shutil.copytree(first(model).root, tmp_path, dirs_exist_ok=True)
+    store = ArtifactStore(tmp_path)
+    store.promote(model, "v000001", why="certified")
+    uncertify(store, model)
+    assert store.current(model) == "v000002"
+    third = run(model, SPECS[model], series_of(model), store)
+    assert settle(model, third.version, store).promoted
+    assert third.gate.reason.startswith("first sound version, ")
+    assert store.current(model) == "v000003"
+
+
+@every_family
+def test_every_artifact_is_certified(model: str, first: Callable[[str], ArtifactStore]) -> None:
+    """By the quick form, with each check that the service asks for, and the manifest holds them in brief."""
+    artifact = first(model).read(model, "v000001")
+    vouched = decode(artifact.files[CERTIFICATE_NAME], model)
+    assert vouched.form == "quick"
+    assert {check.name for check in vouched.checks} >= {*REQUIRED}
+    assert vouched.failed == ()
+    assert artifact.manifest.checks == tuple(check.brief() for check in vouched.checks)
+    assert vouched.data == fingerprint(series_of(model)) == artifact.manifest.data_fingerprint
 
 
 def test_a_path_that_is_worse_than_the_last_close_does_not_serve(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import pytest
 from models.manifest import MANIFEST_NAME, Manifest, decode
 from models.store import ArtifactStore
 from tests.models.store import toys
+from tests.support.certificates import certified
 from training.kit import mlflow_tracking, tracking
 from training.kit.mlflow_tracking import MlflowTracking, embedded
 from training.kit.tracking import ALIAS, NoTracking, TrackingFailed, content, record, tracker
@@ -100,7 +101,8 @@ def published(store: ArtifactStore) -> Manifest:
         draft.tiers[0], tier=22, parameters={"depth": 3, "grid": {"rate": 0.1, "on": [1, 2]}}
     )
     files = {**toys.files("1"), "plot.png": PNG, "evaluation.json": b"{}\n"}
-    return store.publish(msgspec.structs.replace(draft, tiers=(tier,)), files, why="test")
+    draft = msgspec.structs.replace(draft, tiers=(tier,))
+    return store.publish(draft, certified(draft, files), why="test")
 
 
 def test_what_is_recorded_of_a_version(tmp_path: Path) -> None:
