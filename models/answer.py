@@ -7,7 +7,11 @@ from models.tasks.base import Fields
 
 @dataclass(frozen=True, slots=True)
 class RowAnswer:
-    """The task's fields as of one bar, and the tier of history that they come from."""
+    """The task's fields as of one bar, and the tier of history that they come from.
+
+    ``strange`` names the features outside their range of training; none, unless they are more than training rows had.
+    """
 
     fields: Fields
     tier: int
+    strange: tuple[str, ...] = ()

@@ -16,10 +16,11 @@ from feature_mapper.typing import FloatArray
 from models.families import prophet
 from models.forecast import POOLED, ForecastHead, path_file
 from models.golden import MIN_CASES, bars_to_json
-from models.manifest import LeakCheck, Score, Target, TierManifest
+from models.manifest import Coverage, LeakCheck, Score, Target, TierManifest
 from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import verdict
+from training.kit.coverage import coverage
 from training.kit.evaluation import by_symbol, by_year
 from training.kit.losses import Losses, TierLosses
 from training.kit.origins import HORIZONS, Options
@@ -161,7 +162,16 @@ def _manifest(
         parameters={**msgspec.to_builtins(options), "changepoint_prior_scale": origins.chosen},
         head=msgspec.to_builtins(head),
         scores=_scores(origins),
+        coverage=_coverage(tier, origins),
+        calibration=None,
+        ranges=None,
     )
+
+
+def _coverage(tier: int, origins: Origins) -> Coverage:
+    """Return how often the band held at the horizon that answers quote."""
+    held, scored = origins.held(tier, PLAIN_LEVEL)[:, HORIZONS.index(SHOWN[0])], origins.scored
+    return coverage(PLAIN_LEVEL, held, scored.date, scored.scales[:, origins.tiers.index(tier)])
 
 
 def _report(tier: int, origins: Origins, symbols: tuple[str, ...]) -> JsonObject:

@@ -189,6 +189,9 @@ def _manifest(tier: int, losses: Densities, spec: ModelSpec, options: Options) -
         parameters={**spec.parameters, **msgspec.to_builtins(options)},
         head={},
         scores=_scores(tier, losses),
+        coverage=None,
+        calibration=None,
+        ranges=None,
     )
 
 

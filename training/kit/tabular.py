@@ -22,6 +22,7 @@ from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import run_checks
+from training.kit.coverage import calibration, of_band
 from training.kit.evaluation import losses, report, rival_losses, scores
 from training.kit.losses import Losses
 from training.kit.outcome import Outcome
@@ -29,6 +30,7 @@ from training.kit.panel import Panel, build
 from training.kit.progress import Progress
 from training.kit.questions.base import Question
 from training.kit.questions.registry import QUESTIONS
+from training.kit.ranges import learn
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
 from training.kit.walk import Fitted, OutOfFold, fit, scored_rows, walk_forward
@@ -71,7 +73,7 @@ def train(
     progress.step("leak checks")
     target = question.target
     return Outcome(
-        tiers=tuple(_manifest(trained, question, spec, family) for trained in tiers),
+        tiers=tuple(_manifest(trained, question, spec, family, splitter) for trained in tiers),
         weights={_weights_name(trained, family): trained.fitted.estimator.dump() for trained in tiers},
         target=Target(name=target.name, definition=target.definition, horizon=target.horizon),
         losses=Losses(tuple(series), tuple(losses(trained.panel, trained.out, question) for trained in tiers)),
@@ -112,18 +114,24 @@ def _weights_name(trained: TrainedTier, family: TabularFamily) -> str:
     return f"tier_{trained.panel.tier:03d}.{family.SUFFIX}"
 
 
-def _manifest(trained: TrainedTier, question: Question, spec: ModelSpec, family: TabularFamily) -> TierManifest:
+def _manifest(
+    trained: TrainedTier, question: Question, spec: ModelSpec, family: TabularFamily, splitter: PurgedWalkForward
+) -> TierManifest:
     head: dict[str, Json] = {"answer": msgspec.to_builtins(trained.head)}
     if question.task.scaled:
         head["scale"] = trained.scale.as_json()
     used = [trained.panel.features[column] for column in trained.fitted.used]
+    out, scored, rows = trained.out, scored_rows(trained.panel, trained.out), trained.panel.rows
     return TierManifest(
         tier=trained.panel.tier,
         features=to_structs(describe(used)),
         weights=_weights_name(trained, family),
         parameters=dict(spec.parameters),
         head=head,
-        scores=scores(trained.panel, trained.out, question),
+        scores=scores(trained.panel, out, question),
+        coverage=of_band(out.forecast, scored.y, spec.level, scored.date, out.scale[out.scored]),
+        calibration=calibration(out.forecast, scored.y),
+        ranges=learn(trained.panel.x[:, trained.fitted.used], splitter.split(rows.date, rows.label_end)),
     )
 
 

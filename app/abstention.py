@@ -1,0 +1,113 @@
+"""Whether an answer had better be left alone, and why: said beside it, never in its place."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Final
+
+from app.context import Context
+from app.metrics import Metrics
+from app.schemas.answers import AbstainReason
+from app.serving import Slot
+from data.quality import STALE_SESSIONS
+from models.manifest import TierManifest
+from models.verdicts import SKILLED
+
+NAMED: Final = 5
+"""Features that a reason names."""
+
+
+def utc_day() -> dt.date:
+    """Return the day of the clock, in UTC."""
+    return dt.datetime.now(dt.UTC).date()
+
+
+class Abstention:
+    """Finds the reasons, and counts them. Safe for threads."""
+
+    def __init__(self, metrics: Metrics, today: Callable[[], dt.date] = utc_day) -> None:
+        """Store."""
+        self._counter = metrics.abstentions
+        self._today = today
+        self._standing: dict[tuple[str, str, int], tuple[AbstainReason, ...]] = {}
+
+    def reasons(
+        self, slot: Slot, tier: int | None, reason: str | None, strange: tuple[str, ...], asked: Context | None
+    ) -> tuple[AbstainReason, ...]:
+        """Return the reasons not to act on an answer, and count them.
+
+        Parameters
+        ----------
+        slot : Slot
+            Whose answer it is.
+        tier : int or None
+            Of the predictor that answered; None for a rule of thumb, whose ``reason`` says why it did.
+        reason : str or None
+            As above.
+        strange : tuple of str
+            Features outside their range of training, if they are too many.
+        asked : Context or None
+            What was asked about; None for rows of a file, whose age is known to whoever sent it.
+
+        """
+        if tier is None or slot.loaded is None:
+            found: tuple[AbstainReason, ...] = (
+                AbstainReason(code="fallback", detail=f"a rule of thumb answered: {reason}"),
+            )
+        else:
+            key = (slot.model, slot.loaded.version, tier)
+            if key not in self._standing:
+                self._standing[key] = _standing(*_tiers(slot, tier))
+            found = self._standing[key]
+            if strange:
+                found = (*found, _strange(strange, _tiers(slot, tier)[0]))
+        if asked is not None and asked.stored and asked.is_stale(self._today()):
+            found = (*found, _stale(asked))
+        for one in found:
+            self._counter.labels(slot.model, one.code).inc()
+        return found
+
+
+def _tiers(slot: Slot, tier: int) -> tuple[TierManifest, TierManifest]:
+    """Return the tier that answered, and the longest one."""
+    if slot.loaded is None:
+        raise AssertionError(slot.model)  # a tier of it answered
+    tiers = slot.loaded.manifest.tiers
+    return next(each for each in tiers if each.tier == tier), tiers[-1]
+
+
+def _standing(tier: TierManifest, full: TierManifest) -> tuple[AbstainReason, ...]:
+    """Return what is to be said of every answer of a tier."""
+    found: list[AbstainReason] = []
+    score = tier.scores[0]
+    if score.verdict not in SKILLED:
+        low, high = (None, None) if score.ci95 is None else score.ci95
+        span = "" if low is None else f" [{low:+.4f}, {high:+.4f}]"
+        word = f"measurably worse than {score.baseline}" if high is not None and high < 0 else score.verdict
+        found.append(
+            AbstainReason(
+                code="no_skill", detail=f"{word}: {score.metric} {score.value:+.4f}{span} against {score.baseline}"
+            )
+        )
+    if tier.tier < full.tier:
+        detail = f"answered from {tier.tier} bars of history; the model's best predictor looks at {full.tier}"
+        found.append(AbstainReason(code="short_tier", detail=detail))
+    return tuple(found)
+
+
+def _strange(names: tuple[str, ...], tier: TierManifest) -> AbstainReason:
+    more = "" if len(names) <= NAMED else " and others"
+    detail = (
+        f"{len(names)} of {len(tier.features)} features are beyond what training saw: {', '.join(names[:NAMED])}{more}"
+    )
+    if tier.ranges is not None:
+        rate = f"{tier.ranges.false_alarms:.2%} of days that a fit had not seen"
+        detail += f"; more than {tier.ranges.most} are outside on {rate}"
+    return AbstainReason(code="out_of_distribution", detail=detail)
+
+
+def _stale(asked: Context) -> AbstainReason:
+    day = "today" if asked.until is None else "the day asked for"
+    behind = f"{STALE_SESSIONS} or more sessions of {asked.calendar.name} before {day}"
+    return AbstainReason(
+        code="stale_data", detail=f"the stored history of {asked.symbol} ends on {asked.as_of}, {behind}"
+    )
