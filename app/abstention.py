@@ -13,7 +13,7 @@ from models.manifest import TierManifest
 from models.verdicts import SKILLED
 
 NAMED: Final = 5
-"""Features that a reason names."""
+"""Features that a reason names, at most."""
 
 
 def utc_day() -> dt.date:
@@ -44,7 +44,7 @@ class Abstention:
         reason : str or None
             As above.
         strange : tuple of str
-            Features outside their range of training, if they are too many.
+            What makes the bars unlike those of training.
         asked : Context or None
             What was asked about; None for rows of a file, whose age is known to whoever sent it.
 
@@ -95,13 +95,10 @@ def _standing(tier: TierManifest, full: TierManifest) -> tuple[AbstainReason, ..
 
 
 def _strange(names: tuple[str, ...], tier: TierManifest) -> AbstainReason:
-    more = "" if len(names) <= NAMED else " and others"
-    detail = (
-        f"{len(names)} of {len(tier.features)} features are beyond what training saw: {', '.join(names[:NAMED])}{more}"
-    )
+    more = "" if len(names) <= NAMED else f" and {len(names) - NAMED} more"
+    detail = f"{', '.join(names[:NAMED])}{more}: beyond what training saw"
     if tier.ranges is not None:
-        rate = f"{tier.ranges.false_alarms:.2%} of days that a fit had not seen"
-        detail += f"; more than {tier.ranges.most} are outside on {rate}"
+        detail += f", as on {tier.ranges.false_alarms:.2%} of the days that were held out"
     return AbstainReason(code="out_of_distribution", detail=detail)
 
 

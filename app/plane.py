@@ -54,7 +54,7 @@ LARGEST_LOG: Final = 600.0
 class Verdict:
     """What one model says as of one bar: its fields and tier; or a rule of thumb's fields, with the reason.
 
-    ``strange`` names the features that make the bar unlike those of training, if they are too many.
+    ``strange`` names what makes the bar unlike those of training.
     """
 
     fields: Fields

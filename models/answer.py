@@ -9,7 +9,7 @@ from models.tasks.base import Fields
 class RowAnswer:
     """The task's fields as of one bar, and the tier of history that they come from.
 
-    ``strange`` names the features outside their range of training; none, unless they are more than training rows had.
+    ``strange`` names what makes the bar unlike those of training (`models.ranges`); nothing, if it is like them.
     """
 
     fields: Fields

@@ -105,7 +105,7 @@ class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which feature rows are like those of training.
+    """Which bars are like those of training.
 
     Attributes
     ----------
@@ -114,8 +114,10 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         feature that no training row had.
     most : int
         Features that may lie outside at a time: all but 0.1 % of the training rows had no more.
+    vitals : dict of str to pair of float
+        Least and largest of each of `models.vitals` over the training rows; beyond them nothing may lie.
     false_alarms : float
-        Share of rows out of fold with more of them outside, by ranges that were learnt on the rows of each fit: what
+        Share of rows out of fold that are said to be strange, by ranges that were learnt on the rows of each fit: what
         an alarm is worth on days to come.
 
     """
@@ -123,6 +125,7 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     lower: tuple[float | None, ...]
     upper: tuple[float | None, ...]
     most: Count
+    vitals: dict[str, tuple[float, float]]
     false_alarms: Share
 
 
@@ -149,7 +152,7 @@ class TierManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Mean distance of forecast probabilities from frequencies, out of fold; None for a task without probabilities
         of what is scored.
     ranges : Ranges or None
-        What its features were like in training; None where it reads none, or none were recorded.
+        What its features, and the market, were like in training; None where that was not recorded.
 
     """
 

@@ -46,9 +46,9 @@ class FittedTier:
         scale = np.ones(len(x)) if self.scale is None else self.scale.volatility(bars, len(x))
         return task.columns(margin, scale, head)
 
-    def strange(self, x: FloatArray) -> list[tuple[str, ...]]:
-        """Return for each row of ``x`` the features that make it unlike the rows of training."""
-        return [()] * len(x) if self.ranges is None else self.ranges.strange(x)
+    def strange(self, x: FloatArray, bars: Bars) -> list[tuple[str, ...]]:
+        """Return for each of the last bars, whose features are the rows of ``x``, what makes it unlike training."""
+        return [()] * len(x) if self.ranges is None else self.ranges.strange(x, bars)
 
     def vector(self, bars: Bars, rows: int) -> FloatArray:
         """Return the features of the last ``rows`` bars, shape (rows, features)."""
@@ -87,7 +87,7 @@ class TabularModel:
                 estimator=family.load(artifact.files[tier.weights]),
                 scale=HarScale.parse(tier.head["scale"]) if task.scaled else None,
                 head=task.parse(cast("JsonObject", tier.head["answer"])),
-                ranges=None if tier.ranges is None else KnownRanges.of(tier.ranges, [f.name for f in tier.features]),
+                ranges=KnownRanges.of(tier),
             )
             for tier in manifest.tiers
         )
@@ -136,7 +136,8 @@ class TabularModel:
             x, head = mapped(known, tier.features, stop - start), at_level(tier.head, level)
             told = self.task.fields(tier.columns(self.task, known, x, head), head)
             answers += [
-                RowAnswer(fields, tier.bars, strange) for fields, strange in zip(told, tier.strange(x), strict=True)
+                RowAnswer(fields, tier.bars, strange)
+                for fields, strange in zip(told, tier.strange(x, known), strict=True)
             ]
         return answers
 

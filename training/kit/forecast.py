@@ -18,6 +18,7 @@ from models.forecast import POOLED, ForecastHead, path_file
 from models.golden import MIN_CASES, bars_to_json
 from models.manifest import Coverage, LeakCheck, Score, Target, TierManifest
 from models.typing import Json, JsonObject
+from models.vitals import VOLATILITY, of_tier
 from training.kit import plots
 from training.kit.checks import verdict
 from training.kit.coverage import coverage
@@ -36,6 +37,7 @@ from training.kit.paths import (
     widths,
 )
 from training.kit.progress import Progress
+from training.kit.ranges import ranges_of_market
 from training.kit.scores import skill
 from training.kit.spec import ModelSpec
 
@@ -164,7 +166,7 @@ def _manifest(
         scores=_scores(origins),
         coverage=_coverage(tier, origins),
         calibration=None,
-        ranges=None,
+        ranges=ranges_of_market(series, tier, (VOLATILITY,) if VOLATILITY in of_tier(tier) else (), spec.splits),
     )
 
 

@@ -38,7 +38,7 @@ LITTLE: Final[Mapping[str, float]] = {
 
 - ``mse_skill``: a share R^2 of the variance of daily returns is worth an annual Sharpe ratio of sqrt(252 R^2) before
   costs, to whoever sizes positions by the forecast: 0.005 is worth 1.1, which costs of trading daily may well eat.
-- ``log_loss_skill``: the sign of a normal return with that R^2 is forecast with a skill of R^2 / (pi log 2): about half.
+- ``log_loss_skill``: the sign of a normal return with that R^2 is forecast with a skill of R^2 / (pi log 2), or half.
 - ``qlike_skill``, ``rps_skill``, ``log_density_gain``: by how much the gate lets a version fall short of its baseline
   (`training.kit.gate.MARGIN`). Where that loses 0.3, 0.01 of it is the QLIKE of a volatility that is wrong by 4 %.
 - ``mae_skill``: of a path; an R^2 takes half of itself off a mean absolute error, so this is one of 0.01.
