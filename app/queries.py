@@ -172,7 +172,7 @@ class Queries:
         if not isinstance(window, UnsetType):
             self._bound(len(window), "/bars")
             return BarsQuery(from_rows(window, symbol), symbol, None, version)
-        bars = from_flat(body, symbol) if form is forms.ONE_BAR else None
+        bars = from_flat(body, symbol) if form.needs == forms.ONE_BAR.needs else None
         return BarsQuery(bars, symbol, _optional(body.as_of), version)
 
     def _bound(self, found: int, place: str) -> None:

@@ -91,8 +91,8 @@ class Skill(Struct, frozen=True):
     ]
     coverage: Annotated[Coverage | None, Meta(description="What its band held; null without a band, or a record.")]
     calibration: Annotated[
-        float | None,
-        Meta(description="Mean distance of its probabilities from frequencies; null without such, or a record.", ge=0),
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="Mean distance of its probabilities from frequencies; null without such, or a record."),
     ]
 
 
