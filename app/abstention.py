@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Final
 
+from prometheus_client import Counter
+
 from app.context import Context
 from app.metrics import Metrics
 from app.schemas.answers import AbstainReason
@@ -21,18 +23,23 @@ def utc_day() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
+Reasons = tuple[AbstainReason, ...]
+
+
 class Abstention:
     """Finds the reasons, and counts them. Safe for threads."""
 
     def __init__(self, metrics: Metrics, today: Callable[[], dt.date] = utc_day) -> None:
         """Store."""
-        self._counter = metrics.abstentions
+        self._metrics = metrics
         self._today = today
-        self._standing: dict[tuple[str, str, int], tuple[AbstainReason, ...]] = {}
+        # What a tier always says, and looking a counter up by its labels costs more than counting.
+        self._standing: dict[tuple[str, str, int], Reasons] = {}
+        self._counters: dict[tuple[str, str], Counter] = {}
 
     def reasons(
         self, slot: Slot, tier: int | None, reason: str | None, strange: tuple[str, ...], asked: Context | None
-    ) -> tuple[AbstainReason, ...]:
+    ) -> Reasons:
         """Return the reasons not to act on an answer, and count them.
 
         Parameters
@@ -50,9 +57,7 @@ class Abstention:
 
         """
         if tier is None or slot.loaded is None:
-            found: tuple[AbstainReason, ...] = (
-                AbstainReason(code="fallback", detail=f"a rule of thumb answered: {reason}"),
-            )
+            found: Reasons = (AbstainReason(code="fallback", detail=f"a rule of thumb answered: {reason}"),)
         else:
             key = (slot.model, slot.loaded.version, tier)
             if key not in self._standing:
@@ -63,7 +68,10 @@ class Abstention:
         if asked is not None and asked.stored and asked.is_stale(self._today()):
             found = (*found, _stale(asked))
         for one in found:
-            self._counter.labels(slot.model, one.code).inc()
+            counter = self._counters.get((slot.model, one.code))
+            if counter is None:
+                counter = self._counters[slot.model, one.code] = self._metrics.abstentions.labels(slot.model, one.code)
+            counter.inc()
         return found
 
 
@@ -75,7 +83,7 @@ def _tiers(slot: Slot, tier: int) -> tuple[TierManifest, TierManifest]:
     return next(each for each in tiers if each.tier == tier), tiers[-1]
 
 
-def _standing(tier: TierManifest, full: TierManifest) -> tuple[AbstainReason, ...]:
+def _standing(tier: TierManifest, full: TierManifest) -> Reasons:
     """Return what is to be said of every answer of a tier."""
     found: list[AbstainReason] = []
     score = tier.scores[0]
@@ -89,7 +97,7 @@ def _standing(tier: TierManifest, full: TierManifest) -> tuple[AbstainReason, ..
             )
         )
     if tier.tier < full.tier:
-        detail = f"answered from {tier.tier} bars of history; the model's best predictor looks at {full.tier}"
+        detail = f"answered from a history of {tier.tier}; the model's best predictor looks at {full.tier} bars"
         found.append(AbstainReason(code="short_tier", detail=detail))
     return tuple(found)
 

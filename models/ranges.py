@@ -8,19 +8,19 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.typing import BoolArray, FloatArray
 from models.manifest import TierManifest
-from models.vitals import VITALS
+from models.vitals import VITALS, Vital
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class KnownRanges:
-    """Ranges of features as arrays of shape (features,), with the names that they are told by; and those of vitals."""
+    """Ranges of features, as arrays of shape (1, features) with the names that they are told by, and of vitals."""
 
     tier: int
     names: tuple[str, ...]
     lower: FloatArray
     upper: FloatArray
     most: int
-    vitals: tuple[tuple[str, float, float], ...]
+    vitals: tuple[tuple[str, Vital, float, float], ...]
 
     @classmethod
     def of(cls, tier: TierManifest) -> Self | None:
@@ -41,9 +41,9 @@ class KnownRanges:
             raise ValueError(message)
         if unknown := ranges.vitals.keys() - VITALS.keys():
             raise ValueError(f"expected vitals of {tuple(VITALS)}, found {sorted(unknown)}; train again")
-        lower = np.array([-np.inf if value is None else value for value in ranges.lower])
-        upper = np.array([np.inf if value is None else value for value in ranges.upper])
-        vitals = tuple((name, low, high) for name, (low, high) in ranges.vitals.items())
+        lower = np.array([[-np.inf if value is None else value for value in ranges.lower]])
+        upper = np.array([[np.inf if value is None else value for value in ranges.upper]])
+        vitals = tuple((name, VITALS[name], low, high) for name, (low, high) in ranges.vitals.items())
         return cls(tier.tier, names, lower, upper, ranges.most, vitals)
 
     def strange(self, x: FloatArray, bars: Bars) -> list[tuple[str, ...]]:
@@ -61,19 +61,19 @@ class KnownRanges:
         """
         rows = len(x)
         beyond = outside(x, self.lower, self.upper)
-        if rows == 1 and np.count_nonzero(beyond) <= self.most and self._lives(bars):
+        if rows == 1 and np.count_nonzero(beyond) <= self.most and self._is_alive(bars):
             return [()]  # the usual case, for which little time is there
         many = np.count_nonzero(beyond, axis=1) > self.most
         told = beyond & many[:, None]
-        vital = [outside(np.atleast_1d(VITALS[name](bars, rows, self.tier)), *ends) for name, *ends in self.vitals]
+        vital = [outside(np.atleast_1d(of(bars, rows, self.tier)), low, high) for _, of, low, high in self.vitals]
         names = (*(name for name, *_ in self.vitals), *self.names)
         return [
             tuple(name for name, odd in zip(names, row, strict=True) if odd)
             for row in np.column_stack([*vital, told]).tolist()
         ]
 
-    def _lives(self, bars: Bars) -> bool:
-        return all(low <= VITALS[name](bars, 1, self.tier) <= high for name, low, high in self.vitals)
+    def _is_alive(self, bars: Bars) -> bool:
+        return all(low <= of(bars, 1, self.tier) <= high for _, of, low, high in self.vitals)
 
 
 def strange_bars(ranges: KnownRanges | None, bars: Bars, rows: int) -> list[tuple[str, ...]]:

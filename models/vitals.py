@@ -5,7 +5,7 @@ a day after day, may then look like any other. These look at the level itself.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from feature_mapper.windows import Values, windows
 
 MONTH: Final = 21
 """Sessions that `volatility` looks at, or as many as the tier has."""
+
+Vital: TypeAlias = Callable[[Bars, int, int], Values]
+"""Measures the last so many bars, each from a tier's bars of history; of one row it returns a scalar."""
 
 RANGE: Final = "session_range"
 VOLATILITY: Final = "volatility"
@@ -33,13 +36,13 @@ def volatility(bars: Bars, rows: int, tier: int) -> Values:
     Needs two bars of history at least, so a tier of 2 or more. Of one row, a scalar.
     """
     width = min(MONTH, tier - 1)
-    close = bars.close[-rows - width :]
-    squares = np.square(np.log(close[1:] / close[:-1]))
+    first, close = 1 - rows - width, bars.close
+    squares = np.square(np.log(close[first:] / close[first - 1 : -1]))
     total: Values = np.add.reduce(squares if rows == 1 else windows(squares, width, rows), axis=-1)
     return np.sqrt(total / width)
 
 
-VITALS: Final[Mapping[str, Callable[[Bars, int, int], Values]]] = {RANGE: session_range, VOLATILITY: volatility}
+VITALS: Final[Mapping[str, Vital]] = {RANGE: session_range, VOLATILITY: volatility}
 
 
 def of_tier(tier: int) -> tuple[str, ...]:

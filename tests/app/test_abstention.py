@@ -168,7 +168,7 @@ def test_reasons_are_those_of_the_tier_that_answered(service: InProcess, length:
         assert ("no_skill" in codes(said)) is unskilled
         details = {reason["code"]: reason["detail"] for reason in said["abstain"]["reasons"]}
         if short:
-            assert f"answered from {said['history']['tier']} bars" in details["short_tier"]
+            assert f"from a history of {said['history']['tier']};" in details["short_tier"]
         if unskilled:
             assert f"against {said['skill']['baseline']}" in details["no_skill"]
 

@@ -14,10 +14,10 @@ from tests.training.kit.support import market
 KNOWN = KnownRanges(
     tier=1,
     names=("a", "b", "c", "d"),
-    lower=np.array([0.0, 0.0, 0.0, -np.inf]),
-    upper=np.array([1.0, 1.0, 1.0, np.inf]),
+    lower=np.array([[0.0, 0.0, 0.0, -np.inf]]),
+    upper=np.array([[1.0, 1.0, 1.0, np.inf]]),
     most=1,
-    vitals=((RANGE, 0.001, 0.2),),
+    vitals=((RANGE, VITALS[RANGE], 0.001, 0.2),),
 )
 USUAL = Bars.validated(open=np.full(3, 9.0), high=np.full(3, 9.1), low=np.full(3, 9.0), close=np.full(3, 9.05))
 
