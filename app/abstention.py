@@ -111,8 +111,7 @@ def _strange(names: tuple[str, ...], tier: TierManifest) -> AbstainReason:
 
 
 def _stale(asked: Context) -> AbstainReason:
-    day = "today" if asked.until is None else "the day asked for"
-    behind = f"{STALE_SESSIONS} or more sessions of {asked.calendar.name} before {day}"
+    behind = f"{STALE_SESSIONS} or more sessions of {asked.calendar.name} before the day that is asked about"
     return AbstainReason(
         code="stale_data", detail=f"the stored history of {asked.symbol} ends on {asked.as_of}, {behind}"
     )
