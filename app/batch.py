@@ -48,7 +48,9 @@ class Batches:
         self._serving = plane.serving
         self._max_rows = max_rows
 
-    def table(self, data: bytes, models: Sequence[str], symbol: str | None, request_id: str) -> BatchAnswer:
+    def table(
+        self, data: bytes, models: Sequence[str], symbol: str | None, request_id: str, level: float | None = None
+    ) -> BatchAnswer:
         """Answer every row of a CSV file as of that row, from the rows of its symbol in the file up to it.
 
         Raises
@@ -56,8 +58,8 @@ class Batches:
         UnreadableFile
             The file as a whole can't be read without guessing.
         ProblemError
-            Too many rows; a symbol that can't be one; no row that can be answered, or more than is `bearable` that
-            can't; or, where the service is strict, a model is not available.
+            Too many rows; a symbol that can't be one; a level that a model never measured; no row that can be
+            answered, or more than is `bearable` that can't; or, where the service is strict, a model is not available.
 
         """
         self._bound(data.count(b"\n") - SPARE_LINES)
@@ -69,17 +71,24 @@ class Batches:
             first = [_at_line(table, row, faults[row]) for row in sorted(faults)[:MAX_FAULTS]]
             raise _whole(first, len(faults), len(table))
         slots, store = [self._serving.slot(model) for model in models], self._serving.bars
+        self._plane.check_level(slots, level)
         rows: dict[int, BatchRow] = {}
         for group in groups:
             calendar = calendar_of(group.symbol, store)
-            rows |= {row.row: row for row in self._answered(slots, group, calendar, table.line[group.at])}
+            rows |= {row.row: row for row in self._answered(slots, group, calendar, table.line[group.at], level)}
         for at, message in faults.items():
             error = _at_line(table, at, message)
             rows[at] = _refused(at, int(table.line[at]), table.symbol[at], error, request_id)
         return _batch(slots, [rows[at] for at in range(len(table))], table.report.describe())
 
-    def items(self, queries: Iterable[BarsQuery | ProblemError], models: Sequence[str], request_id: str) -> BatchAnswer:
-        """Answer every item; each is a body of ``/predict`` of its own.
+    def items(
+        self,
+        queries: Iterable[BarsQuery | ProblemError],
+        models: Sequence[str],
+        request_id: str,
+        level: float | None = None,
+    ) -> BatchAnswer:
+        """Answer every item; each is a body of ``/predict`` of its own. ``level`` is for those that name none.
 
         Raises
         ------
@@ -92,13 +101,14 @@ class Batches:
         rows: list[BatchRow] = []
         refused: list[ProblemError] = []
         for position, query in enumerate(queries):
-            asked = _known(position, query, store)
+            own = level if isinstance(query, ProblemError) or query.level is None else query.level
+            asked = self._known(position, query, store, slots, own)
             if isinstance(asked, ProblemError):
                 refused.append(asked)
                 symbol = None if isinstance(query, ProblemError) else query.symbol
                 rows.append(_refused(position, None, symbol, asked, request_id))
             else:
-                rows.append(self._item(slots, position, asked))
+                rows.append(self._item(slots, position, asked, own))
             if len(refused) == len(rows) == HOPELESS_ITEMS:
                 break
         if len(refused) == len(rows):
@@ -110,8 +120,25 @@ class Batches:
             detail = f"expected at most {self._max_rows} rows, found more; split the file"
             raise ProblemError(problems.INVALID_INPUT, detail)
 
-    def _item(self, slots: Sequence[Slot], position: int, asked: Context) -> BatchRow:
-        verdicts = self._plane.shared_verdicts(slots, asked.bars)
+    def _known(
+        self,
+        position: int,
+        query: BarsQuery | ProblemError,
+        store: BarStore,
+        slots: Sequence[Slot],
+        level: float | None,
+    ) -> Context | ProblemError:
+        """Return what an item asks about, or why it can't be told."""
+        if isinstance(query, ProblemError):
+            return query
+        try:
+            self._plane.check_level(slots, level)
+            return resolve(query, store)
+        except (ProblemError, BarcastError) as error:
+            return from_exception(error).below(f"/items/{position}")
+
+    def _item(self, slots: Sequence[Slot], position: int, asked: Context, level: float | None) -> BatchRow:
+        verdicts = self._plane.shared_verdicts(slots, asked.bars, level)
         return BatchRow(
             row=position,
             line=None,
@@ -119,21 +146,34 @@ class Batches:
             as_of=asked.as_of,
             bars=len(asked.bars),
             answers={
-                slot.model: _answer(asked.target_date(task_of(slot.model).identity.horizon), verdict)
+                slot.model: self._answer(slot, asked.target_date(task_of(slot.model).identity.horizon), verdict, asked)
                 for slot, verdict in zip(slots, verdicts, strict=True)
             },
             problem=None,
         )
 
-    def _answered(self, slots: Sequence[Slot], group: Group, calendar: Calendar, lines: IntArray) -> list[BatchRow]:
+    def _answer(self, slot: Slot, target: object, verdict: Verdict, asked: Context | None) -> dict[str, object]:
+        reasons = self._plane.abstention.reasons(slot, verdict.tier, verdict.reason, verdict.strange, asked)
+        return {
+            "target_date": target,
+            **verdict.fields,
+            "tier": verdict.tier,
+            "source": "model" if verdict.reason is None else "fallback",
+            "reason": verdict.reason,
+            "abstain": [reason.code for reason in reasons],
+        }
+
+    def _answered(
+        self, slots: Sequence[Slot], group: Group, calendar: Calendar, lines: IntArray, level: float | None
+    ) -> list[BatchRow]:
         """Answer each bar of a group as of itself, oldest first."""
         dates, count = group.bars.date, len(group.bars)
         answers: list[dict[str, dict[str, object]]] = [{} for _ in range(count)]
         for slot in slots:
             targets = _targets(calendar, dates, task_of(slot.model).identity.horizon, count)
-            verdicts = self._plane.verdicts(slot, group.bars, count)
+            verdicts = self._plane.verdicts(slot, group.bars, count, level=level)
             for row, target, verdict in zip(answers, targets, verdicts, strict=True):
-                row[slot.model] = _answer(target, verdict)
+                row[slot.model] = self._answer(slot, target, verdict, None)
         return [
             BatchRow(
                 row=int(group.at[number]),
@@ -146,16 +186,6 @@ class Batches:
             )
             for number in range(count)
         ]
-
-
-def _known(position: int, query: BarsQuery | ProblemError, store: BarStore) -> Context | ProblemError:
-    """Return what an item asks about, or why it can't be told."""
-    if isinstance(query, ProblemError):
-        return query
-    try:
-        return resolve(query, store)
-    except (ProblemError, BarcastError) as error:
-        return from_exception(error).below(f"/items/{position}")
 
 
 def _groups(table: RowTable, faults: dict[int, str]) -> list[Group]:
@@ -211,11 +241,6 @@ def _targets(calendar: Calendar, dates: DateArray | None, horizon: int, count: i
     return [to_date(sessions[n]) if ok else None for n, ok in zip(at, known, strict=True)]
 
 
-def _answer(target: object, verdict: Verdict) -> dict[str, object]:
-    source = "model" if verdict.reason is None else "fallback"
-    return {"target_date": target, **verdict.fields, "tier": verdict.tier, "source": source, "reason": verdict.reason}
-
-
 def _batch(slots: Sequence[Slot], rows: list[BatchRow], read: str | None) -> BatchAnswer:
     refused = sum(row.problem is not None for row in rows)
     return BatchAnswer(
@@ -233,7 +258,7 @@ def _model(slot: Slot) -> BatchModel:
         horizon=task_of(slot.model).identity.horizon,
         full_tier=None if manifest is None else manifest.tiers[-1].tier,
         trained_to=None if manifest is None else manifest.last_date,
-        skill={} if manifest is None else {str(tier.tier): skill_of(tier.scores[0]) for tier in manifest.tiers},
+        skill={} if manifest is None else {str(tier.tier): skill_of(tier) for tier in manifest.tiers},
         reason=slot.reason,
     )
 

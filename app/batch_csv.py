@@ -39,4 +39,6 @@ def _leaves(fields: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, list):
+        return " ".join(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -19,6 +19,7 @@ from data.adjustment import Adjustment
 from data.bar_store import BarStore
 from data.calendars import EVERY_DAY, SHIPPED, WEEKDAYS, Calendar, calendar_for, calendar_name
 from data.errors import InvalidSymbol, NoSuchDate, OutsideCalendar, UnknownSymbol
+from data.quality import staleness
 from data.symbols import check_symbol
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray
@@ -62,7 +63,8 @@ class Context:
     """Known bars up to as-of, and the calendar that they follow.
 
     ``as_of`` is the day of the last bar, None without dates. ``adjustment`` says what the prices of the stored bars
-    among them are freed of; None if no stored bar is.
+    among them are freed of; None if no stored bar is. ``stored`` tells whether nothing but a stored history was asked
+    about, ``until`` the day as of which, if one was named.
     """
 
     bars: Bars
@@ -71,6 +73,18 @@ class Context:
     calendar: Calendar
     adjustment: Adjustment | None
     warnings: tuple[str, ...]
+    stored: bool = False
+    until: dt.date | None = None
+
+    def is_stale(self, today: dt.date) -> bool:
+        """Tell whether a stored history ends too long before the day that was named, or before today.
+
+        By the rule of `data.quality`: so many sessions without a bar. A history as of an earlier day is not stale, and
+        how old bars are that were sent is known to who sent them.
+        """
+        if not self.stored or self.as_of is None:
+            return False
+        return _is_behind(self.calendar, self.as_of, today if self.until is None else min(self.until, today))
 
     def target_date(self, horizon: int) -> dt.date | None:
         """Return the session ``horizon`` sessions after as-of; None without dates, or beyond the known calendar."""
@@ -93,6 +107,15 @@ def _session_after(calendar: Calendar, day: dt.date, n: int) -> dt.date | None:
         return to_date(calendar.next_sessions(np.datetime64(day, "D"), n)[-1])
     except OutsideCalendar:
         return None
+
+
+@lru_cache(maxsize=4096)
+def _is_behind(calendar: Calendar, as_of: dt.date, day: dt.date) -> bool:
+    """Tell whether a last bar is stale on a day; never beyond the known calendar."""
+    try:
+        return any(staleness(np.array([as_of], dtype="datetime64[D]"), calendar, np.datetime64(day, "D")))
+    except OutsideCalendar:
+        return False
 
 
 @lru_cache(maxsize=4096)
@@ -139,7 +162,7 @@ def of_stored(symbol: str, as_of: dt.date | None, store: BarStore) -> Context:
         raise _refused(problems.UNKNOWN_SYMBOL, "/symbol", str(error)) from None
     except NoSuchDate as error:
         raise _refused(problems.NO_SUCH_DATE, "/as_of", str(error)) from None
-    return _context(bars, symbol, store, store.info(symbol).adjustment)
+    return replace(_context(bars, symbol, store, store.info(symbol).adjustment), stored=True, until=as_of)
 
 
 def of_sent(bars: Bars, symbol: str | None, store: BarStore, *notes: str) -> Context:

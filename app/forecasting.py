@@ -117,7 +117,7 @@ class Forecaster:
             "regressors": {fill.name: {"values": list(fill.values), "source": fill.source} for fill in said.regressors},
         }
         return self._plane.envelope(
-            slot, replace(asked, warnings=tuple(notes)), len(said.path), fields, said.tier, None
+            slot, replace(asked, warnings=tuple(notes)), len(said.path), fields, said.tier, None, said.strange
         )
 
     def _fallback(self, slot: Slot, asked: Context, query: ForecastQuery, reason: str) -> Answer:

@@ -19,6 +19,8 @@ class Metrics:
         Holds all of them; further metrics register here.
     fallbacks : Counter
         Answers by a rule of thumb, by ``model`` and ``reason``.
+    abstentions : Counter
+        Reasons not to act on an answer that was given, by ``model`` and ``reason``.
     models : Gauge
         1 for the version of a ``model`` that serves, by ``model`` and ``version``.
 
@@ -38,6 +40,12 @@ class Metrics:
         )
         self.fallbacks = Counter(
             "barcast_fallbacks", "Answers by a rule of thumb.", ("model", "reason"), registry=self.registry
+        )
+        self.abstentions = Counter(
+            "barcast_abstain",
+            "Reasons not to act on an answer, by each of its reasons.",
+            ("model", "reason"),
+            registry=self.registry,
         )
         self.models = Gauge("barcast_model_info", "Versions that serve.", ("model", "version"), registry=self.registry)
         # Looking a child up by its labels costs more than counting.

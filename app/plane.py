@@ -9,12 +9,13 @@ from typing import Final, TypeVar, cast
 import numpy as np
 
 from app import problems
+from app.abstention import Abstention
 from app.columns import invalid
 from app.context import Context, of_sent
 from app.errors import ProblemError
 from app.metrics import Metrics
 from app.queries import Observations
-from app.schemas.answers import Skill
+from app.schemas.answers import Abstain, Skill
 from app.serving import Serving, Slot, skill_of
 from app.shared_pass import SharedPass
 from app.tracing import REQUEST_ID
@@ -24,6 +25,7 @@ from models.answer import RowAnswer
 from models.regime import RegimeModel
 from models.served import BarsModel
 from models.tabular import Mapper, TabularModel
+from models.tasks.bands import LevelUnknown
 from models.tasks.base import BarsTask, Fields
 from models.tasks.registry import task_of
 from models.typing import Json
@@ -50,11 +52,15 @@ LARGEST_LOG: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one model says as of one bar: its fields and tier; or a rule of thumb's fields, with the reason."""
+    """What one model says as of one bar: its fields and tier; or a rule of thumb's fields, with the reason.
+
+    ``strange`` names what makes the bar unlike those of training.
+    """
 
     fields: Fields
     tier: int | None
     reason: str | None
+    strange: tuple[str, ...] = ()
 
 
 class Plane:
@@ -63,24 +69,40 @@ class Plane:
     def __init__(self, serving: Serving, metrics: Metrics) -> None:
         """Store."""
         self.serving = serving
+        self.abstention = Abstention(metrics)
         self._metrics = metrics
         self._skills: dict[tuple[str, str, int], Skill | None] = {}
 
-    def predict(self, slot: Slot, asked: Context) -> Answer:
+    def predict(self, slot: Slot, asked: Context, level: float | None = None) -> Answer:
         """Answer one question about bars by one version of a model.
 
         Raises
         ------
         ProblemError
-            model-unavailable, where the service is strict.
+            A level that it never measured; model-unavailable, where the service is strict.
 
         """
-        (verdict,) = self.verdicts(slot, asked.bars, 1)
+        self.check_level([slot], level)
+        (verdict,) = self.verdicts(slot, asked.bars, 1, level=level)
         return self._answer(slot, asked, verdict)
 
-    def together(self, slots: Sequence[Slot], asked: Context) -> dict[str, Answer]:
+    def check_level(self, slots: Sequence[Slot], level: float | None) -> None:
+        """Refuse a level of intervals that one of the models never measured, by a ``ProblemError``.
+
+        Before any of them is asked: whatever a model raises when it is asked is taken for its failure.
+        """
+        for slot in slots if level is not None else ():
+            model = None if slot.loaded is None else slot.loaded.model
+            if level is not None and isinstance(model, TabularModel):
+                try:
+                    model.check_level(level)
+                except LevelUnknown as error:
+                    raise invalid("/level", f"{slot.model}: {error}") from None
+
+    def together(self, slots: Sequence[Slot], asked: Context, level: float | None = None) -> dict[str, Answer]:
         """Answer one question by several models in one feature pass. Raises as `predict`."""
-        verdicts = self.shared_verdicts(slots, asked.bars)
+        self.check_level(slots, level)
+        verdicts = self.shared_verdicts(slots, asked.bars, level)
         return {slot.model: self._answer(slot, asked, verdict) for slot, verdict in zip(slots, verdicts, strict=True)}
 
     def regime_of(self, slot: Slot, seen: Observations) -> Answer:
@@ -106,13 +128,17 @@ class Plane:
         (verdict,) = self._judged(slot, bars, said)
         return self._answer(slot, asked, verdict)
 
-    def shared_verdicts(self, slots: Sequence[Slot], bars: Bars) -> list[Verdict]:
+    def shared_verdicts(self, slots: Sequence[Slot], bars: Bars, level: float | None = None) -> list[Verdict]:
         """Judge as of the last bar by several models in one feature pass."""
         shared = SharedPass(slots, bars)
-        return [verdict for slot in slots for verdict in self.verdicts(slot, bars, 1, shared)]
+        return [verdict for slot in slots for verdict in self.verdicts(slot, bars, 1, shared, level)]
 
-    def verdicts(self, slot: Slot, bars: Bars, rows: int, mapped: Mapper = compute) -> list[Verdict]:
+    def verdicts(
+        self, slot: Slot, bars: Bars, rows: int, mapped: Mapper = compute, level: float | None = None
+    ) -> list[Verdict]:
         """Judge as of each of the last ``rows`` bars, oldest first, as that many questions one by one would.
+
+        ``level`` is that of intervals, and one that `check_level` takes.
 
         Raises
         ------
@@ -120,18 +146,22 @@ class Plane:
             model-unavailable, where the service is strict.
 
         """
-        return self._verdicts(slot, bars, rows, mapped, told=False)
+        return self._verdicts(slot, bars, rows, mapped, level, told=False)
 
-    def _verdicts(self, slot: Slot, bars: Bars, rows: int, mapped: Mapper, *, told: bool) -> list[Verdict]:
+    def _verdicts(
+        self, slot: Slot, bars: Bars, rows: int, mapped: Mapper, level: float | None, *, told: bool
+    ) -> list[Verdict]:
         if slot.loaded is None:
             return [self._fallback(slot, known, slot.condition) for known in _prefixes(bars, rows)]
         model = cast("BarsModel", slot.loaded.model)
-        said = self.attempt(slot, lambda: _asked(model, bars, rows, mapped), told=told)
+        said = self.attempt(slot, lambda: _asked(model, bars, rows, mapped, level), told=told)
         if said is not None or rows == 1:
             return self._judged(slot, bars, said, rows)
         # A row that a model fails on must not take the others with it.
         halves = ((bars[: len(bars) - rows + rows // 2], rows // 2), (bars, rows - rows // 2))
-        return [verdict for half, count in halves for verdict in self._verdicts(slot, half, count, mapped, told=True)]
+        return [
+            verdict for half, count in halves for verdict in self._verdicts(slot, half, count, mapped, level, told=True)
+        ]
 
     def attempt(self, slot: Slot, ask: Callable[[], T], *, told: bool = False) -> T | None:
         """Return what the model says; None if it raises, which is logged with its stack unless that was ``told``."""
@@ -147,7 +177,7 @@ class Plane:
         """Take finite answers as they are, and put a rule of thumb in the place of others."""
         if said is None:
             return [self._fallback(slot, known, FAILED) for known in _prefixes(bars, rows)]
-        verdicts = [Verdict(answer.fields, answer.tier, None) for answer in said]
+        verdicts = [Verdict(answer.fields, answer.tier, None, answer.strange) for answer in said]
         wild = [row for row, answer in enumerate(said) if not finite(answer.fields)]
         if wild:
             message = "request %s: %s answered %d of %d rows with a number that is not finite"
@@ -177,7 +207,7 @@ class Plane:
 
     def _answer(self, slot: Slot, asked: Context, verdict: Verdict) -> Answer:
         horizon = task_of(slot.model).identity.horizon
-        return self.envelope(slot, asked, horizon, verdict.fields, verdict.tier, verdict.reason)
+        return self.envelope(slot, asked, horizon, verdict.fields, verdict.tier, verdict.reason, verdict.strange)
 
     def envelope(
         self,
@@ -187,10 +217,12 @@ class Plane:
         fields: Mapping[str, object],
         tier: int | None,
         reason: str | None,
+        strange: tuple[str, ...] = (),
     ) -> Answer:
         """Put the envelope around the task's fields."""
         loaded = None if reason is not None else slot.loaded
         as_of = asked.as_of
+        reasons = self.abstention.reasons(slot, tier, reason, strange, asked)
         warnings = list(asked.warnings)
         if loaded is not None and as_of is not None and as_of < loaded.manifest.last_date:
             seen = f"the model was trained on sessions after as_of, up to {loaded.manifest.last_date}"
@@ -209,6 +241,7 @@ class Plane:
                 "full_tier": None if loaded is None else loaded.manifest.tiers[-1].tier,
             },
             "skill": None if tier is None else self.skill(slot, tier),
+            "abstain": Abstain(advised=bool(reasons), reasons=list(reasons)),
             "source": "model" if loaded is not None else "fallback",
             "reason": reason,
             "warnings": warnings,
@@ -221,12 +254,12 @@ class Plane:
         key = (slot.model, slot.loaded.version, tier)
         if key not in self._skills:
             manifest = slot.loaded.manifest
-            self._skills[key] = next(skill_of(each.scores[0]) for each in manifest.tiers if each.tier == tier)
+            self._skills[key] = next(skill_of(each) for each in manifest.tiers if each.tier == tier)
         return self._skills[key]
 
 
-def _asked(model: BarsModel, bars: Bars, rows: int, mapped: Mapper) -> list[RowAnswer]:
-    return model.answer(bars, rows, mapped) if isinstance(model, TabularModel) else model.answer(bars, rows)
+def _asked(model: BarsModel, bars: Bars, rows: int, mapped: Mapper, level: float | None) -> list[RowAnswer]:
+    return model.answer(bars, rows, mapped, level) if isinstance(model, TabularModel) else model.answer(bars, rows)
 
 
 def _prefixes(bars: Bars, rows: int) -> Iterator[Bars]:

@@ -6,7 +6,7 @@ rules of `Bars`.
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import msgspec
@@ -19,7 +19,15 @@ from app.decoding import JsonDecoder
 from app.errors import ProblemError, pointer
 from app.schemas import forms
 from app.schemas.answers import Fault
-from app.schemas.requests import BatchRequest, Columns, ForecastRequest, PredictRequest, RegimeRequest, given
+from app.schemas.requests import (
+    BatchRequest,
+    Columns,
+    ForecastRequest,
+    IntervalRequest,
+    PredictRequest,
+    RegimeRequest,
+    given,
+)
 from app.settings import Settings
 from app.windows import read_window
 from feature_mapper.bars import Bars
@@ -28,6 +36,7 @@ from feature_mapper.typing import FloatArray
 V = TypeVar("V")
 
 PREDICT: Final = JsonDecoder(PredictRequest)
+INTERVAL: Final = JsonDecoder(IntervalRequest)
 REGIME: Final = JsonDecoder(RegimeRequest)
 FORECAST: Final = JsonDecoder(ForecastRequest)
 BATCH: Final = JsonDecoder(BatchRequest)
@@ -41,6 +50,7 @@ class BarsQuery:
     symbol: str | None
     as_of: dt.date | None
     version: str | None = None
+    level: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -79,11 +89,16 @@ class Queries:
 
     def predict(self, raw: bytes) -> BarsQuery:
         """Read the body of a `/predict/*` route; raises `ProblemError`."""
+        return self._express(raw) or self._bars_query(PREDICT(raw), forms.PREDICT_FORMS)
+
+    def interval(self, raw: bytes) -> BarsQuery:
+        """Read the body of a route whose answers have an interval; raises `ProblemError`."""
         return self._express(raw) or self.predict_item(raw)
 
     def predict_item(self, raw: bytes | msgspec.Raw) -> BarsQuery:
         """Read the same where it is an item of a batch, value by value; raises `ProblemError`."""
-        return self._bars_query(PREDICT(raw), forms.PREDICT_FORMS)
+        body = INTERVAL(raw)
+        return replace(self._bars_query(body, forms.INTERVAL_FORMS), level=_optional(body.level))
 
     def regime(self, raw: bytes) -> BarsQuery | Observations:
         """Read the body of `/predict/regime`; raises `ProblemError`."""
@@ -157,7 +172,7 @@ class Queries:
         if not isinstance(window, UnsetType):
             self._bound(len(window), "/bars")
             return BarsQuery(from_rows(window, symbol), symbol, None, version)
-        bars = from_flat(body, symbol) if form is forms.ONE_BAR else None
+        bars = from_flat(body, symbol) if form.needs == forms.ONE_BAR.needs else None
         return BarsQuery(bars, symbol, _optional(body.as_of), version)
 
     def _bound(self, found: int, place: str) -> None:

@@ -16,14 +16,15 @@ from app.conditions import why
 from app.errors import ProblemError
 from app.histories import Histories
 from app.metrics import Metrics
-from app.schemas.answers import Skill
+from app.schemas.answers import Coverage, Skill, TercileCoverage, WorstYear
 from app.schemas.status import Health, ModelCondition, ModelHealth, Replay, StatusCard
 from app.settings import Settings
 from app.version import service_version
 from data.bar_store import BarStore
+from models import manifest as manifests
 from models.errors import ArtifactError, ManifestInvalid
 from models.golden import cases_of, replay
-from models.manifest import Manifest, Score
+from models.manifest import Manifest, TierManifest
 from models.served import ServedModel, load_model, prove
 from models.store import CURRENT_NAME, Artifact, ArtifactStore, Loaded
 from models.tasks.registry import EXPECTED_MODELS, TaskUnknown, route_of, task_of
@@ -206,8 +207,9 @@ def served_models(store: ArtifactStore) -> tuple[str, ...]:
     return (*EXPECTED_MODELS, *(model for model in published if model not in EXPECTED_MODELS and _has_task(model)))
 
 
-def skill_of(score: Score) -> Skill | None:
-    """Return a score as answers show it; None without an interval."""
+def skill_of(tier: TierManifest) -> Skill | None:
+    """Return a tier's first score as answers show it; None without an interval."""
+    score = tier.scores[0]
     if score.ci95 is None:
         return None
     return Skill(
@@ -217,6 +219,19 @@ def skill_of(score: Score) -> Skill | None:
         n=score.n,
         baseline=score.baseline,
         verdict=score.verdict,
+        coverage=None if tier.coverage is None else _coverage(tier.coverage),
+        calibration=tier.calibration,
+    )
+
+
+def _coverage(found: manifests.Coverage) -> Coverage:
+    worst = min(found.years, key=lambda year: year.share)
+    calm, middling, rough = found.terciles
+    return Coverage(
+        level=found.level,
+        overall=found.overall,
+        worst_year=WorstYear(year=worst.year, share=worst.share, n=worst.n),
+        by_tercile=TercileCoverage(calm=calm, middling=middling, rough=rough),
     )
 
 
@@ -260,5 +275,5 @@ def _health(slot: Slot) -> ModelHealth:
         version=None if manifest is None else manifest.version,
         trained_to=None if manifest is None else manifest.last_date,
         reason=slot.reason,
-        skill=None if manifest is None else skill_of(manifest.tiers[-1].scores[0]),
+        skill=None if manifest is None else skill_of(manifest.tiers[-1]),
     )

@@ -15,6 +15,7 @@ from feature_mapper.typing import DateArray, FloatArray
 from models.families import prophet
 from models.golden import bars_from_json, numbers_to_json
 from models.manifest import Manifest
+from models.ranges import KnownRanges, strange_bars
 from models.scale import HarScale
 from models.store import Artifact
 from models.tasks.forecast import Forecast
@@ -63,7 +64,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class PriceForecast:
-    """A path with its band, in price; arrays of shape (periods,)."""
+    """A path with its band, in price; arrays of shape (periods,). ``strange`` is as that of `RowAnswer`."""
 
     sessions: DateArray
     path: FloatArray
@@ -73,12 +74,13 @@ class PriceForecast:
     tier: int
     own_path: bool
     regressors: tuple[Filled, ...]
+    strange: tuple[str, ...]
 
 
 class ForecastModel:
     """A loaded artifact of the forecast task."""
 
-    __slots__ = ("_heads", "_paths", "_tiers", "manifest", "task")
+    __slots__ = ("_heads", "_paths", "_ranges", "_tiers", "manifest", "task")
 
     def __init__(
         self, manifest: Manifest, paths: Mapping[str, prophet.ProphetPath], heads: tuple[ForecastHead, ...]
@@ -88,6 +90,7 @@ class ForecastModel:
         self.task = Forecast()
         self._paths = paths
         self._heads = heads
+        self._ranges = tuple(KnownRanges.of(tier) for tier in manifest.tiers)
         self._tiers = tuple(tier.tier for tier in manifest.tiers)
 
     @classmethod
@@ -161,6 +164,7 @@ class ForecastModel:
             tier=self._tiers[position],
             own_path=symbol != POOLED,
             regressors=filled,
+            strange=strange_bars(self._ranges[position], bars, 1)[0],
         )
 
     def golden_answer(self, case: JsonObject) -> dict[str, Json]:

@@ -14,7 +14,7 @@ from models import strict_json
 from models.errors import ManifestInvalid
 from models.typing import JsonObject
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Number of the manifest's schema; a reader refuses every other number.
 
 To change the schema: raise the number, keep the structs of the old number in ``models/manifest_v<old>.py`` with a
@@ -41,6 +41,7 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 UtcTime = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
 
@@ -70,6 +71,64 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verdict: str
 
 
+class CoveredYear(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which share of a calendar year's ``n`` rows lay inside a band."""
+
+    year: int
+    n: Positive
+    share: Share
+
+
+class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How often a band held what came: on rows that no fit had seen, with widths learnt on earlier rows only.
+
+    Attributes
+    ----------
+    level : float
+        Share that the band promises.
+    n : int
+        Rows.
+    overall : float
+        Share of them inside.
+    years : tuple of CoveredYear
+        The same by calendar year, ascending.
+    terciles : tuple of float
+        The same where forecast volatility was low, middling and high: thirds of the rows.
+
+    """
+
+    level: Share
+    n: Positive
+    overall: Share
+    years: Annotated[tuple[CoveredYear, ...], msgspec.Meta(min_length=1)]
+    terciles: tuple[Share, Share, Share]
+
+
+class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which bars are like those of training.
+
+    Attributes
+    ----------
+    lower, upper : tuple of float
+        Of each feature, in the order of the tier: all but 0.1 % of the training rows lay above, and below. None for a
+        feature that no training row had.
+    most : int
+        Features that may lie outside at a time: all but 0.1 % of the training rows had no more.
+    vitals : dict of str to pair of float
+        Least and largest of each of `models.vitals` over the training rows; beyond them nothing may lie.
+    false_alarms : float
+        Share of rows out of fold that are said to be strange, by ranges that were learnt on the rows of each fit: what
+        an alarm is worth on days to come.
+
+    """
+
+    lower: tuple[float | None, ...]
+    upper: tuple[float | None, ...]
+    most: Count
+    vitals: dict[str, tuple[float, float]]
+    false_alarms: Share
+
+
 class TierManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One fitted predictor.
 
@@ -87,6 +146,13 @@ class TierManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         What turns its raw output into the answer: calibration, conformal quantiles, scale coefficients.
     scores : tuple of Score
         Out-of-sample scores against the baselines; the first is the one that the answer's envelope shows.
+    coverage : Coverage or None
+        Of its band; None for a task without one.
+    calibration : float or None
+        Mean distance of forecast probabilities from frequencies, out of fold; None for a task without probabilities
+        of what is scored.
+    ranges : Ranges or None
+        What its features, and the market, were like in training; None where that was not recorded.
 
     """
 
@@ -96,6 +162,9 @@ class TierManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: JsonObject
     head: JsonObject
     scores: tuple[Score, ...]
+    coverage: Coverage | None
+    calibration: float | None
+    ranges: Ranges | None
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,7 +225,7 @@ class GateVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     reason : str
         One sentence with the figures that decided.
     label : str
-        What the version may be called: ``better than naive`` or ``no measurable skill``.
+        What the version may be called: one of `models.verdicts`.
     level : float
         Chance of an error of the first kind over all tiers together.
     margin : float
@@ -302,6 +371,10 @@ def decode(data: bytes) -> Manifest:
             from models import manifest_v1
 
             return manifest_v1.decode(data)
+        if numbered.protocol == 2:
+            from models import manifest_v2
+
+            return manifest_v2.decode(data)
         _check_protocol(numbered.protocol)
         return msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

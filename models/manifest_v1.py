@@ -17,10 +17,10 @@ from models.manifest import (
     ModelName,
     Sha256,
     Target,
-    TierManifest,
     UtcTime,
     Version,
 )
+from models.manifest_v2 import TierManifestV2
 
 
 class GateVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +47,7 @@ class ManifestV1(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     data_fingerprint: Sha256
     target: Target
     seed: int
-    tiers: Annotated[tuple[TierManifest, ...], msgspec.Meta(min_length=1)]
+    tiers: Annotated[tuple[TierManifestV2, ...], msgspec.Meta(min_length=1)]
     checks: tuple[LeakCheck, ...]
     gate: GateVerdict
     version: Version
@@ -59,4 +59,13 @@ def decode(data: bytes) -> Manifest:
     old = msgspec.json.decode(data, type=ManifestV1)
     fields = {name: getattr(old, name) for name in ManifestV1.__struct_fields__}
     gate = today.without_figures(promoted=old.gate.promoted, reason=old.gate.reason)
-    return Manifest(**fields | {"protocol": today.PROTOCOL, "gate": gate, "config": {}, "lineage": today.NO_LINEAGE})
+    return Manifest(
+        **fields
+        | {
+            "protocol": today.PROTOCOL,
+            "tiers": tuple(tier.as_today() for tier in old.tiers),
+            "gate": gate,
+            "config": {},
+            "lineage": today.NO_LINEAGE,
+        }
+    )

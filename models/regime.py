@@ -12,6 +12,7 @@ from models.answer import RowAnswer
 from models.families import hmm
 from models.golden import bars_from_json
 from models.manifest import Manifest
+from models.ranges import KnownRanges, strange_bars
 from models.scale import FLOOR
 from models.store import Artifact
 from models.tasks.base import Fields
@@ -29,10 +30,11 @@ class RegimeModel:
     bars were posted or come from a longer stored history; nothing later, because the recursion only runs forward.
     """
 
-    __slots__ = ("_bars", "_hmm", "manifest", "task")
+    __slots__ = ("_bars", "_hmm", "_ranges", "manifest", "task")
 
     def __init__(self, manifest: Manifest, model: hmm.GaussianHmm) -> None:
         """Store."""
+        self._ranges = tuple(KnownRanges.of(tier) for tier in manifest.tiers)
         self.manifest = manifest
         self.task = Regime()
         self._hmm = model
@@ -50,7 +52,10 @@ class RegimeModel:
         for start, stop, position in spans(self._bars, len(bars), rows):
             tier = self._bars[position]
             posterior = self._hmm.filter_windows(*window(seen[:stop], tier, stop - start))
-            answers += [RowAnswer(fields, tier) for fields in self._fields(posterior)]
+            strange = strange_bars(self._ranges[position], bars[:stop], stop - start)
+            answers += [
+                RowAnswer(fields, tier, odd) for fields, odd in zip(self._fields(posterior), strange, strict=True)
+            ]
         return answers
 
     def answer_observations(self, returns: FloatArray, volatility: FloatArray) -> RowAnswer:

@@ -16,8 +16,10 @@ from models.families.base import TabularEstimator, tabular_family
 from models.features import to_entries
 from models.golden import bars_from_json, numbers_to_json
 from models.manifest import Manifest
+from models.ranges import KnownRanges
 from models.scale import HarScale
 from models.store import Artifact
+from models.tasks.bands import at_level
 from models.tasks.base import Columns, Head, TabularTask
 from models.tasks.registry import task_of
 from models.tiers import spans, tier_at
@@ -36,12 +38,17 @@ class FittedTier:
     estimator: TabularEstimator
     scale: HarScale | None
     head: Head
+    ranges: KnownRanges | None
 
-    def columns(self, task: TabularTask, bars: Bars, rows: int, mapped: Mapper = compute) -> Columns:
-        """Forecast as of each of the last ``rows`` bars."""
-        margin = self.estimator.predict(mapped(bars, self.features, rows))
-        scale = np.ones(rows) if self.scale is None else self.scale.volatility(bars, rows)
-        return task.columns(margin, scale, self.head)
+    def columns(self, task: TabularTask, bars: Bars, x: FloatArray, head: Head) -> Columns:
+        """Forecast as of each of the last bars, whose features are the rows of ``x``."""
+        margin = self.estimator.predict(x)
+        scale = np.ones(len(x)) if self.scale is None else self.scale.volatility(bars, len(x))
+        return task.columns(margin, scale, head)
+
+    def strange(self, x: FloatArray, bars: Bars) -> list[tuple[str, ...]]:
+        """Return for each of the last bars, whose features are the rows of ``x``, what makes it unlike training."""
+        return [()] * len(x) if self.ranges is None else self.ranges.strange(x, bars)
 
     def vector(self, bars: Bars, rows: int) -> FloatArray:
         """Return the features of the last ``rows`` bars, shape (rows, features)."""
@@ -80,6 +87,7 @@ class TabularModel:
                 estimator=family.load(artifact.files[tier.weights]),
                 scale=HarScale.parse(tier.head["scale"]) if task.scaled else None,
                 head=task.parse(cast("JsonObject", tier.head["answer"])),
+                ranges=KnownRanges.of(tier),
             )
             for tier in manifest.tiers
         )
@@ -94,17 +102,43 @@ class TabularModel:
         """Return the longest tier that a history of ``bars`` bars fills."""
         return self._tiers[tier_at(self._bars, bars)]
 
-    def answer(self, bars: Bars, rows: int = 1, mapped: Mapper = compute) -> list[RowAnswer]:
+    def check_level(self, level: float) -> None:
+        """Refuse a level that no band was measured for; raises `LevelUnknown`. A task without bands takes any."""
+        for tier in self._tiers:
+            at_level(tier.head, level)
+
+    def answer(
+        self, bars: Bars, rows: int = 1, mapped: Mapper = compute, level: float | None = None
+    ) -> list[RowAnswer]:
         """Answer as of each of the last ``rows`` bars, oldest first; each sees the bars up to its own only.
 
-        ``mapped`` computes the features; who asks several models about the same bars gives one that shares the work.
+        Parameters
+        ----------
+        bars : Bars
+            What is known.
+        rows : int
+            How many of the last bars are answered for.
+        mapped : Mapper
+            Computes the features; who asks several models about the same bars gives one that shares the work.
+        level : float or None
+            Share of outcomes that the band is to hold; None: that of the head.
+
+        Raises
+        ------
+        LevelUnknown
+            As `check_level`.
+
         """
         answers: list[RowAnswer] = []
         for start, stop, position in spans(self._bars, len(bars), rows):
             tier = self._tiers[position]
             known = bars if stop == len(bars) else bars[:stop]
-            columns = tier.columns(self.task, known, stop - start, mapped)
-            answers += [RowAnswer(fields, tier.bars) for fields in self.task.fields(columns, tier.head)]
+            x, head = mapped(known, tier.features, stop - start), at_level(tier.head, level)
+            told = self.task.fields(tier.columns(self.task, known, x, head), head)
+            answers += [
+                RowAnswer(fields, tier.bars, strange)
+                for fields, strange in zip(told, tier.strange(x, known), strict=True)
+            ]
         return answers
 
     def golden_answer(self, case: JsonObject) -> dict[str, Json]:

@@ -20,7 +20,7 @@ from app.operations import JSON, Body, Operation, Parameter
 from app.routers.access import desk, require_query
 from app.schemas import forms
 from app.schemas.batch import BatchAnswer
-from app.schemas.requests import BatchRequest
+from app.schemas.requests import AskedLevel, BatchRequest
 
 CSV: Final = "text/csv"
 MULTIPART: Final = "multipart/form-data"
@@ -32,17 +32,17 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 async def predict_batch(request: Request) -> Response:
     """Answer each row of a file, or each item, by itself."""
     at = desk(request)
-    models, wants_csv = _models(request, at), _wants_csv(request)
+    models, wants_csv, level = _models(request, at), _wants_csv(request), _level(request)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     request_id = request.scope["state"]["request_id"]
     if media in {CSV, MULTIPART}:
         data = await (_uploaded if media == MULTIPART else read_body)(request, at.body_timeout_seconds)
         symbol = request.query_params.get("symbol")
-        answer = await run_in_threadpool(at.batches.table, data, models, symbol, request_id)
+        answer = await run_in_threadpool(at.batches.table, data, models, symbol, request_id, level)
     else:
         require_json(request)
         queries = at.queries.batch(await read_body(request, at.body_timeout_seconds))
-        answer = await run_in_threadpool(at.batches.items, queries, models, request_id)
+        answer = await run_in_threadpool(at.batches.items, queries, models, request_id, level)
     if wants_csv:
         return Response(await run_in_threadpool(as_csv, answer), media_type=CSV)
     return Response(await run_in_threadpool(_ENCODE, answer), media_type=JSON)
@@ -88,6 +88,17 @@ def _wants_csv(request: Request) -> bool:
     return wanted == "csv" or (not wanted and CSV in request.headers.get("accept", ""))
 
 
+def _level(request: Request) -> float | None:
+    """Return the level of intervals that the query names, checked as one of a body is."""
+    wanted = request.query_params.get("level")
+    if wanted is None:
+        return None
+    try:
+        return msgspec.convert(wanted, AskedLevel, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid("", f"expected a level from 0.5 to 0.99, found {shown(wanted)!r}; correct the query") from error
+
+
 _FILE: Final = {"type": "string", "format": "binary", "description": "A CSV file of bars; see the data guide."}
 
 _BODY: Final = Body(
@@ -120,6 +131,13 @@ _PARAMETERS: Final = (
         description="Which symbol of the file is meant, or what its rows are of.",
         example="AAPL",
         schema={"type": "string"},
+    ),
+    Parameter(
+        name="level",
+        place="query",
+        description="Share of outcomes that intervals shall hold, of items too that name none.",
+        example="0.5",
+        schema={"type": "number", "minimum": 0.5, "maximum": 0.99},
     ),
 )
 

@@ -16,7 +16,7 @@ from app.plane import Answer
 from app.queries import BarsQuery, ForecastQuery, Observations
 from app.routers.access import desk, require_query
 from app.schemas import answers, forms
-from app.schemas.requests import ForecastRequest, PredictRequest, RegimeRequest
+from app.schemas.requests import ForecastRequest, IntervalRequest, PredictRequest, RegimeRequest
 from models.tasks.registry import route_of, task_of
 
 ANSWERS: Final[dict[str, type[answers.Envelope]]] = {
@@ -75,6 +75,16 @@ def _predict(model: str) -> Endpoint:
     return predict
 
 
+def _interval(model: str) -> Endpoint:
+    async def interval(request: Request) -> Response:
+        """Answer one question about bars, with an interval."""
+        at = desk(request)
+        query = at.queries.interval(await _json(request, at))
+        return _answer(await _asked(query, lambda: at.predict(model, query)))
+
+    return interval
+
+
 def _regime(model: str) -> Endpoint:
     async def regime(request: Request) -> Response:
         """Answer from bars or from ready-made observations."""
@@ -100,7 +110,7 @@ def _forecast(model: str) -> Endpoint:
 async def everything(request: Request) -> Response:
     """Answer one question by every model, and say where they contradict each other."""
     at = desk(request)
-    query = at.queries.predict(await _json(request, at))
+    query = at.queries.interval(await _json(request, at))
     return json_response(await _asked(query, lambda: at.together(query)))
 
 
@@ -123,7 +133,12 @@ def _answer(answer: Answer) -> Response:
     return json_response(answer, *headers)
 
 
-_ENDPOINTS: Final[dict[str, Callable[[str], Endpoint]]] = {"regime": _regime, "forecast": _forecast}
+_ENDPOINTS: Final[dict[str, Callable[[str], Endpoint]]] = {
+    "return": _interval,
+    "volatility": _interval,
+    "regime": _regime,
+    "forecast": _forecast,
+}
 
 
 def _examples(allowed: Iterable[forms.Form]) -> dict[str, forms.Body]:
@@ -132,7 +147,15 @@ def _examples(allowed: Iterable[forms.Form]) -> dict[str, forms.Body]:
 
 PREDICT: Final = Body(struct=PredictRequest, forms=forms.PREDICT_FORMS, examples=_examples(forms.PREDICT_FORMS))
 
+INTERVAL: Final = Body(
+    struct=IntervalRequest,
+    forms=forms.INTERVAL_FORMS,
+    examples={**_examples(forms.INTERVAL_FORMS), **forms.INTERVAL_EXAMPLES},
+)
+
 _BODIES: Final = {
+    "return": INTERVAL,
+    "volatility": INTERVAL,
     "regime": Body(struct=RegimeRequest, forms=forms.REGIME_FORMS, examples=_examples(forms.REGIME_FORMS)),
     "forecast": Body(struct=ForecastRequest, examples=forms.FORECAST_EXAMPLES),
 }
@@ -145,6 +168,6 @@ EVERYTHING: Final = Operation(
     description="One feature pass for all models; `coherence` names where their answers contradict each other.",
     tag="predict",
     answer=answers.EverythingAnswer,
-    body=PREDICT,
+    body=INTERVAL,
     problems=REFUSALS,
 )

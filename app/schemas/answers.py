@@ -49,6 +49,31 @@ class History(Struct, frozen=True):
     full_tier: Annotated[int | None, Meta(description="Bars that the model's best predictor looks at.")]
 
 
+class WorstYear(Struct, frozen=True):
+    """The calendar year in which a band held least."""
+
+    year: Annotated[int, Meta(description="Calendar year.")]
+    share: Annotated[float, Meta(description="Share of its rows inside the band.", ge=0, le=1)]
+    n: Annotated[int, Meta(description="Its rows; of few, the share says little.", ge=1)]
+
+
+class TercileCoverage(Struct, frozen=True):
+    """Share of rows inside a band, by thirds of the volatility that was forecast for them."""
+
+    calm: Probability
+    middling: Probability
+    rough: Probability
+
+
+class Coverage(Struct, frozen=True):
+    """How often the model's band held what came, out of sample, at the level that it answers with unasked."""
+
+    level: Annotated[float, Meta(description="Share of outcomes that the band promises.", gt=0, lt=1)]
+    overall: Annotated[float, Meta(description="Share of outcomes that it held.", ge=0, le=1)]
+    worst_year: WorstYear
+    by_tercile: TercileCoverage
+
+
 class Skill(Struct, frozen=True):
     """What the model was worth out of sample, against a naive baseline on the same rows."""
 
@@ -57,7 +82,35 @@ class Skill(Struct, frozen=True):
     ci95: Annotated[tuple[float, float], Meta(description="95 % interval of the score.")]
     n: Annotated[int, Meta(description="Rows it was measured on.")]
     baseline: Annotated[str, Meta(description="The naive answer it was measured against.", examples=["base_rate"])]
-    verdict: Annotated[str, Meta(description="The score in words.", examples=["no measurable skill"])]
+    verdict: Annotated[
+        str,
+        Meta(
+            description="The score in words: `better than naive`, `weak` (better by little) or `no measurable skill`.",
+            examples=["no measurable skill"],
+        ),
+    ]
+    coverage: Annotated[Coverage | None, Meta(description="What its band held; null without a band, or a record.")]
+    calibration: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="Mean distance of its probabilities from frequencies; null without such, or a record."),
+    ]
+
+
+AbstainCode = Literal["no_skill", "out_of_distribution", "stale_data", "short_tier", "fallback"]
+
+
+class AbstainReason(Struct, frozen=True):
+    """One reason not to act on an answer."""
+
+    code: Annotated[AbstainCode, Meta(description="Which reason.")]
+    detail: Annotated[str, Meta(description="What was found.")]
+
+
+class Abstain(Struct, frozen=True):
+    """Whether to leave the answer alone. It is given all the same."""
+
+    advised: Annotated[bool, Meta(description="Whether there is any reason.")]
+    reasons: list[AbstainReason]
 
 
 class Envelope(Struct, frozen=True):
@@ -71,6 +124,7 @@ class Envelope(Struct, frozen=True):
     horizon: Annotated[int, Meta(description="Exchange sessions ahead.", ge=1)]
     history: History
     skill: Annotated[Skill | None, Meta(description="Measured worth; null: none was measured for what answered.")]
+    abstain: Annotated[Abstain, Meta(description="Whether this answer had better not be acted on, and why.")]
     source: Annotated[Literal["model", "fallback"], Meta(description="Who answered: the model, or a rule of thumb.")]
     reason: Annotated[str | None, Meta(description="Why a fallback answered; null if the model did.")]
     warnings: Annotated[list[str], Meta(description="What is unusual about the input or the answer.")]

@@ -39,7 +39,10 @@ class BatchRow(Struct, frozen=True):
     bars: Annotated[int | None, Meta(description="Bars known as of the row; null if it was refused.")]
     answers: Annotated[
         dict[str, dict[str, Any]] | None,  # Any: each task has its own fields, see the answers of the single routes
-        Meta(description="By model: the task's fields and target_date, tier, source, reason as the single route's."),
+        Meta(
+            description="By model: the task's fields and target_date, tier, source, reason as the single route's; "
+            "abstain: the codes of its reasons."
+        ),
     ]
     problem: Annotated[Problem | None, Meta(description="Why the row was refused; null if it was answered.")]
 

@@ -1,7 +1,7 @@
 """Which fields of a body go together. One declaration checks bodies, explains errors and feeds the OpenAPI document."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from models.typing import Json
@@ -65,7 +65,10 @@ OBSERVATIONS: Final = Form(
 )
 
 PREDICT_FORMS: Final = (ONE_BAR, WINDOW, STORED)
+INTERVAL_FORMS: Final = tuple(replace(form, may=(*form.may, "level")) for form in PREDICT_FORMS)
 REGIME_FORMS: Final = (*PREDICT_FORMS, OBSERVATIONS)
+
+INTERVAL_EXAMPLES: Final[Mapping[str, Body]] = {"narrower interval": {"symbol": "AAPL", "level": 0.5}}
 
 FORECAST_EXAMPLES: Final[Mapping[str, Body]] = {
     "default symbol": {"periods": 5},

@@ -56,6 +56,18 @@ AskedVersion = Annotated[
 ]
 
 
+AskedLevel = Annotated[
+    float,
+    Meta(
+        description="Share of outcomes that intervals shall hold; the next level of 0.01 up is taken. Left out: the "
+        "model's own.",
+        ge=0.5,
+        le=0.99,
+        examples=[0.5],
+    ),
+]
+
+
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every body: a field that is not declared is refused."""
 
@@ -105,6 +117,12 @@ class PredictRequest(Struct, frozen=True):
             return count
         optional = sum((bar.volume is not UNSET) + (bar.date is not UNSET) for bar in self.bars)
         return count + 4 * len(self.bars) + optional
+
+
+class IntervalRequest(PredictRequest, frozen=True):
+    """Input of the routes whose answers have an interval."""
+
+    level: AskedLevel | UnsetType = UNSET
 
 
 class RegimeRequest(PredictRequest, frozen=True):

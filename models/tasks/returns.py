@@ -6,6 +6,7 @@ import msgspec
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
+from models.tasks.bands import BandHead
 from models.tasks.base import Columns, Fields, Head, Identity, expect, rows
 from models.typing import JsonObject
 
@@ -19,15 +20,19 @@ IDENTITY: Final = Identity(
 )
 
 
-class ReturnHead(Head, frozen=True):
+class ReturnHead(BandHead, frozen=True, kw_only=True):
     """Split-conformal half width: ``level`` of ``|return - expected| / scale`` out of fold lay below ``width``.
 
-    ``mean`` is the mean log return of those rows.
+    ``widths[i]`` is that of ``levels[i]``; ``mean`` is the mean log return of those rows.
     """
 
-    level: float
     width: float
     mean: float
+    widths: tuple[float, ...] = ()
+
+    def table(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """Return the widths by level."""
+        return (("width", self.widths),)
 
 
 class Return:

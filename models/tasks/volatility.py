@@ -9,6 +9,7 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from feature_mapper.volatility import garman_klass
+from models.tasks.bands import BandHead
 from models.tasks.base import Columns, Fields, Head, Identity, expect, rows
 from models.typing import JsonObject
 
@@ -24,15 +25,21 @@ SESSIONS_A_YEAR: Final = 252
 """Convention of the field for annualising daily volatility of exchange-traded instruments."""
 
 
-class VolatilityHead(Head, frozen=True):
+class VolatilityHead(BandHead, frozen=True, kw_only=True):
     """Band of the ratio realised / forecast volatility: its logs' quantiles out of fold.
 
-    ``level`` of the logs lay between ``lower`` and ``upper``.
+    ``level`` of the logs lay between ``lower`` and ``upper``, ``levels[i]`` of them between ``lowers[i]`` and
+    ``uppers[i]``.
     """
 
-    level: float
     lower: float
     upper: float
+    lowers: tuple[float, ...] = ()
+    uppers: tuple[float, ...] = ()
+
+    def table(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """Return both ends by level."""
+        return (("lower", self.lowers), ("upper", self.uppers))
 
 
 class Volatility:

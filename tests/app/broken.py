@@ -87,7 +87,7 @@ def fail(store: ArtifactStore, model: str) -> None:
             _republish(store, manifest, files, lambda case: "open" in case)
         case _:
             tiers = tuple(
-                msgspec.structs.replace(tier, features=tier.features[1:]) if tier.tier == TIER else tier
+                msgspec.structs.replace(tier, features=tier.features[1:], ranges=None) if tier.tier == TIER else tier
                 for tier in manifest.tiers
             )
             manifest = msgspec.structs.replace(manifest, tiers=tiers)

@@ -117,6 +117,7 @@ def row_bytes(single: Fields) -> bytes:
     """Return what a batch says where the single route gives this answer, byte for byte."""
     own = {name: value for name, value in single.items() if name not in Envelope.__struct_fields__}
     shared = {name: single[name] for name in ("source", "reason")}
+    shared["abstain"] = [reason["code"] for reason in single["abstain"]["reasons"]]
     return json.dumps(
         {"target_date": single["target_date"], **own, "tier": single["history"]["tier"], **shared}
     ).encode()
@@ -137,6 +138,13 @@ def fallbacks(service: InProcess) -> dict[tuple[str, str], float]:
             named = dict(part.split("=") for part in labels.split(","))
             counted[named["model"].strip('"'), named["reason"].strip('"')] = float(value)
     return counted
+
+
+def codes(answer: Fields) -> list[str]:
+    """Return the reasons not to act on an answer, by code; they are advice if there is any."""
+    found = [reason["code"] for reason in answer["abstain"]["reasons"]]
+    assert answer["abstain"]["advised"] is bool(found)
+    return found
 
 
 def service_of(artifacts: Path, folder: Path, **changed: object) -> InProcess:

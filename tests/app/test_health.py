@@ -17,7 +17,14 @@ from models.errors import GoldenMismatch
 from tests.app.support import call, make_app, problem_of
 
 SKILL = Skill(
-    metric="log_loss_skill", value=0.0018, ci95=(-0.0004, 0.0041), n=5210, baseline="base_rate", verdict="<none>"
+    metric="log_loss_skill",
+    value=0.0018,
+    ci95=(-0.0004, 0.0041),
+    n=5210,
+    baseline="base_rate",
+    verdict="<none>",
+    coverage=None,
+    calibration=0.01,
 )
 
 

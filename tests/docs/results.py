@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
-from models.manifest import Manifest, Score
+from models.manifest import Coverage, Manifest, Score
 from models.store import ArtifactStore
 from models.tasks.registry import TASKS, route_of, task_of
+from models.verdicts import BETTER, WEAK
 from training.kit.discover import model_names
 
 DIGITS: Final = 6
@@ -47,8 +48,7 @@ class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     tier: int
     scores: tuple[Score, ...]
-    level: float | None
-    coverage: float | None
+    coverage: Coverage | None
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,21 +89,7 @@ class Results(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paths: tuple[Path, ...]
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    level: float | None = None
-
-
-class _Head(msgspec.Struct, frozen=True):
-    answer: _Answer = _Answer()
-
-
-class _TierReport(msgspec.Struct, frozen=True):
-    tier: int
-    figures: dict[str, float] = {}
-
-
 class _Evaluation(msgspec.Struct, frozen=True):
-    tiers: tuple[_TierReport, ...]
     before_and_after: tuple[Path, ...] = ()
 
 
@@ -123,27 +109,18 @@ def collect(store: ArtifactStore) -> Results:
         first=str(min(manifest.first_date for manifest in manifests)),
         last=str(max(manifest.last_date for manifest in manifests)),
         data_fingerprint=manifests[0].data_fingerprint,
-        models=tuple(_model(*pair) for pair in zip(manifests, evaluations, strict=True)),
+        models=tuple(map(_model, manifests)),
         paths=next(evaluation.before_and_after for evaluation in evaluations if evaluation.before_and_after),
     )
 
 
-def _model(manifest: Manifest, evaluation: _Evaluation) -> Model:
-    coverage = {report.tier: report.figures.get("coverage") for report in evaluation.tiers}
+def _model(manifest: Manifest) -> Model:
     return Model(
         model=manifest.model,
         target=manifest.target.definition,
         horizon=manifest.target.horizon,
         route=route_of(manifest.model),
-        tiers=tuple(
-            Figures(
-                tier=tier.tier,
-                scores=tier.scores,
-                level=msgspec.convert(tier.head, _Head).answer.level,
-                coverage=coverage[tier.tier],
-            )
-            for tier in manifest.tiers
-        ),
+        tiers=tuple(Figures(tier.tier, tier.scores, tier.coverage) for tier in manifest.tiers),
     )
 
 
@@ -195,11 +172,13 @@ def by_history(results: Results) -> str:
 
 def bands(results: Results) -> str:
     """Return the table of promised and measured coverage, full history."""
-    lines = table("model", "band promises", "held out of sample")
+    lines = table("model", "band promises", "held out of sample", "in its worst year", "calm", "middling", "rough")
     for model in results.models:
-        tier = model.tiers[-1]
-        if tier.level is not None and tier.coverage is not None:
-            lines.append(row(f"`{model.model}`", f"{tier.level:.0%}", f"{tier.coverage:.1%}"))
+        if (found := model.tiers[-1].coverage) is not None:
+            worst = min(found.years, key=lambda year: year.share)
+            shares = [f"{share:.1%}" for share in found.terciles]
+            year = f"{worst.share:.1%} ({worst.year})"
+            lines.append(row(f"`{model.model}`", f"{found.level:.0%}", f"{found.overall:.1%}", year, *shares))
     return "\n".join(lines)
 
 
@@ -238,7 +217,7 @@ def _cell(figures: Figures | None, usual: str) -> str:
     if figures is None:
         return ""
     score = figures.scores[0]
-    mark = {"better than naive": "**", "worse than naive": "~~"}.get(score.verdict, "")
+    mark = {BETTER: "**", WEAK: "*"}.get(score.verdict, "")
     against = "" if score.baseline == usual else f" (`{score.baseline}`)"
     return f"{mark}{score.value:+.4f}{mark}{against}"
 

@@ -23,7 +23,7 @@ MORE: Final = "..."
 """Key, or start of the entry, that stands for what was cut."""
 
 _NUMBER: Final = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
-_VERDICT: Final = re.compile("better than naive|worse than naive|no measurable skill")
+_VERDICT: Final = re.compile(r"better than naive|\bweak\b|no measurable skill")
 _SPACES: Final = re.compile(r"\s+")
 
 

@@ -21,12 +21,13 @@ from models.families.base import tabular_family
 from models.manifest import Comparison, GateVerdict, LeakCheck, Target
 from models.store import ArtifactStore
 from models.tasks.registry import task_of
+from models.verdicts import SKILLED
 from tests.models.store import toys
 from tests.support.certificates import certified
 from training.kit.checks import run_checks
 from training.kit.discover import spec_of
 from training.kit.evaluation import losses
-from training.kit.gate import SKILLED, Candidate, judge, of_artifact
+from training.kit.gate import Candidate, judge, of_artifact
 from training.kit.losses import LOSSES_NAME, Losses
 from training.kit.panel import Panel, build
 from training.kit.questions.registry import QUESTIONS
@@ -129,7 +130,7 @@ def noise(model: str, first: Candidate, second: Candidate, folder: Path) -> Find
         raise RuntimeError("expected the champion to have kept its losses, found none")
     again, other = judge(published, model, store), judge(second, model, store)
     return {
-        "noise called better than naive": alone.label == SKILLED,
+        "noise called better than naive": alone.label in SKILLED,
         "noise refused as worse than naive": not alone.promoted,
         "identical candidate called better": any(one.verdict == "better" for one in _against(again)),
         "identical candidate promoted": again.promoted,
@@ -143,7 +144,7 @@ def planted(model: str, first: Candidate, second: Candidate, folder: Path) -> Fi
     alone = judge(first, model, ArtifactStore(folder / "empty"))
     against = judge(first, model, serving(folder / "store", model, second))
     return {
-        "signal called better than naive": alone.promoted and alone.label == SKILLED,
+        "signal called better than naive": alone.promoted and alone.label in SKILLED,
         "signal promoted over a champion without": against.promoted and against.reason.startswith("better than v"),
     }
 

@@ -115,6 +115,9 @@ def test_every_field_is_required(field: str) -> None:
         ("files/0/sha256", "AB" * 32, "sha256"),
         ("tiers/0/weights", "/x", "weights"),
         ("tiers/0/tier", 0, "tier"),
+        ("tiers/0/coverage", ..., "coverage"),
+        ("tiers/0/ranges", ..., "ranges"),
+        ("tiers/0/ranges", {"lower": [], "upper": [], "most": 0, "false_alarms": 1.5}, "false_alarms"),
         ("tiers/0/scores/0/value", None, "value"),
         ("tiers/0/scores/0/value", "0.1", "value"),
         ("created", "2024-01-01T00:00:00", "created"),
@@ -144,16 +147,26 @@ def test_draft_becomes_a_manifest_by_version_and_files_alone() -> None:
     assert isinstance(MANIFEST.tiers[0], TierManifest)
 
 
-def test_manifest_of_the_first_protocol_is_read() -> None:
-    """As today's, with nothing recorded where nothing was; written again, it is of today's protocol."""
-    data = (Path(__file__).parent / "protocols" / "manifest_1.json").read_bytes()
+@pytest.mark.parametrize("protocol", range(1, PROTOCOL))
+def test_manifests_of_earlier_protocols_are_read(protocol: int) -> None:
+    """As today's, with nothing recorded where nothing was; written again, they are of today's protocol."""
+    data = (Path(__file__).parent / "protocols" / f"manifest_{protocol}.json").read_bytes()
     manifest = decode(data)
-    assert json.loads(data)["protocol"] == 1
+    assert json.loads(data)["protocol"] == protocol
     assert manifest.protocol == PROTOCOL
+    for tier in manifest.tiers:
+        assert (tier.coverage, tier.calibration, tier.ranges) == (None, None, None)
+    assert decode(encode(manifest)) == manifest
+    with pytest.raises(ManifestInvalid, match="rowz"):
+        decode(data.replace(b'"rows"', b'"rowz"'))
+    with pytest.raises(ManifestInvalid, match="ranges"):  # a field of today is none of theirs
+        decode(data.replace(b'"scores"', b'"ranges":null,"scores"'))
+
+
+def test_manifest_of_the_first_protocol_knew_no_figures_of_the_gate() -> None:
+    """Nor where a configuration came from."""
+    manifest = decode((Path(__file__).parent / "protocols" / "manifest_1.json").read_bytes())
     assert (manifest.model, manifest.version, manifest.seed) == ("hmm_regime", "v000001", 20130301)
     assert manifest.gate.promoted
     assert (manifest.gate.label, manifest.gate.comparisons) == ("not recorded", ())
     assert (manifest.config, manifest.lineage) == ({}, NO_LINEAGE)
-    assert decode(encode(manifest)) == manifest
-    with pytest.raises(ManifestInvalid, match="rowz"):
-        decode(data.replace(b'"rows"', b'"rowz"'))

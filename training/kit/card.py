@@ -12,6 +12,14 @@ EXPLANATION: Final = (
 )
 
 
+LIMITS: Final = (
+    "The band: the share that it promises, and the shares that it held of rows that no fit had seen, with widths "
+    "learnt on earlier rows; in the calendar year that it held least, and by thirds of the volatility that was "
+    "forecast. Calibration is the mean distance of probabilities from frequencies. The last column is how often a bar "
+    "that no fit had seen was said to be unlike those of training."
+)
+
+
 def card(draft: Draft, outcome: Outcome, notes: str) -> str:
     """Return the card in Markdown. Every figure comes from the manifest or the evaluation; ``notes`` is ``card.md``."""
     parts = [
@@ -21,6 +29,9 @@ def card(draft: Draft, outcome: Outcome, notes: str) -> str:
         "## Worth, out of sample",
         _worth(draft.tiers),
         EXPLANATION,
+        "## Bands, probabilities, and bars unlike those of training",
+        _limits(draft.tiers),
+        LIMITS,
         "## Leak checks",
         "\n".join(
             f"- {'passed' if check.passed else 'FAILED'}: {check.name} ({check.detail})" for check in draft.checks
@@ -49,6 +60,21 @@ def _origin(draft: Draft) -> str:
         f"Trained on {', '.join(draft.symbols)}, {draft.first_date} to {draft.last_date}, {draft.rows:,} rows; "
         f"seed {draft.seed}; data `{draft.data_fingerprint[:12]}`; {libraries}."
     )
+
+
+def _limits(tiers: tuple[TierManifest, ...]) -> str:
+    heads = ("tier (bars)", "band", "held", "worst year", "calm", "middling", "rough", "calibration", "unlike training")
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for tier in tiers:
+        band = [""] * 6
+        if (found := tier.coverage) is not None:
+            worst = min(found.years, key=lambda year: year.share)
+            shares = [f"{share:.1%}" for share in found.terciles]
+            band = [f"{found.level:.0%}", f"{found.overall:.1%}", f"{worst.share:.1%} ({worst.year})", *shares]
+        calibration = "" if tier.calibration is None else f"{tier.calibration:.4f}"
+        alarms = "" if tier.ranges is None else f"{tier.ranges.false_alarms:.2%}"
+        lines.append(f"| {' | '.join([str(tier.tier), *band, calibration, alarms])} |")
+    return "\n".join(lines)
 
 
 def _worth(tiers: tuple[TierManifest, ...]) -> str:

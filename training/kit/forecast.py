@@ -17,10 +17,12 @@ from models.certificate import Check
 from models.families import prophet
 from models.forecast import POOLED, ForecastHead, path_file
 from models.golden import MIN_CASES, bars_to_json
-from models.manifest import Score, Target, TierManifest
+from models.manifest import Coverage, Score, Target, TierManifest
 from models.typing import Json, JsonObject
+from models.vitals import VOLATILITY, of_tier
 from training.kit import plots
 from training.kit.checks import verdict
+from training.kit.coverage import coverage
 from training.kit.evaluation import by_symbol, by_year
 from training.kit.losses import Losses, TierLosses
 from training.kit.origins import HORIZONS, Options
@@ -36,6 +38,7 @@ from training.kit.paths import (
     widths,
 )
 from training.kit.progress import Progress
+from training.kit.ranges import ranges_of_market
 from training.kit.scores import skill
 from training.kit.spec import ModelSpec
 
@@ -162,7 +165,16 @@ def _manifest(
         parameters={**msgspec.to_builtins(options), "changepoint_prior_scale": origins.chosen},
         head=msgspec.to_builtins(head),
         scores=_scores(origins),
+        coverage=_coverage(tier, origins),
+        calibration=None,
+        ranges=ranges_of_market(series, tier, (VOLATILITY,) if VOLATILITY in of_tier(tier) else (), spec.splits),
     )
+
+
+def _coverage(tier: int, origins: Origins) -> Coverage:
+    """Return how often the band held at the horizon that answers quote."""
+    held, scored = origins.held(tier, PLAIN_LEVEL)[:, HORIZONS.index(SHOWN[0])], origins.scored
+    return coverage(PLAIN_LEVEL, held, scored.date, scored.scales[:, origins.tiers.index(tier)])
 
 
 def _report(tier: int, origins: Origins, symbols: tuple[str, ...]) -> JsonObject:

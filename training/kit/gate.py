@@ -18,9 +18,10 @@ from models.errors import ArtifactMissing, ArtifactQuarantined, ArtifactUncertif
 from models.manifest import Comparison, GateVerdict, LeakCheck, Score, Target
 from models.served import certify
 from models.store import Artifact, ArtifactStore
+from models.verdicts import NEITHER, SKILLED
 from training.kit.losses import LOSSES_NAME, Common, Losses, LossesInvalid, TierLosses, common
 from training.kit.outcome import Outcome
-from training.kit.scores import BETTER, LEAST_DAYS, NEITHER, DailySums, gain, skill
+from training.kit.scores import LEAST_DAYS, DailySums, gain, skill
 
 LEVEL: Final = 0.05
 """Chance that a candidate as good as its rival is called better in any tier, and as much that it is called worse."""
@@ -28,9 +29,6 @@ LEVEL: Final = 0.05
 MARGIN: Final = 0.01
 """By how much a candidate may measurably fall short of its naive baseline: a share of the baseline's loss where the
 score is a skill, nats where it is a gain in log density."""
-
-SKILLED: Final = BETTER
-UNSKILLED: Final = NEITHER
 
 SHOWN: Final = 5
 """Symbols that a reason names."""
@@ -141,7 +139,7 @@ def _objections(
     if worse := [comparison for comparison in against if comparison.verdict == "worse"]:
         yield f"worse than {name}: {_said(min(worse, key=lambda comparison: comparison.gain))}"
     better = any(comparison.verdict == "better" for comparison in against)
-    if label == UNSKILLED and not better and _label(incumbent.losses) == SKILLED:
+    if label == NEITHER and not better and _label(incumbent.losses) in SKILLED:
         yield f"{name} is better than naive, and this is not measurably so: {_said(against[-1])}"
     if all(comparison.verdict == "the same" for comparison in against) and candidate.last <= incumbent.last:
         yield f"the same as {name} on all {against[-1].n:,} rows, and knows no later day"
@@ -207,11 +205,10 @@ def _comparison(tier: TierLosses, rival: str, rows: Common, tiers: int) -> Compa
 
 
 def _label(losses: Losses) -> str:
-    """Return whether the last tier's score has skill."""
+    """Return the verdict of the last tier's score."""
     tier = losses.tiers[-1]
     score = skill if tier.relative else gain
-    told = score(tier.metric, tier.model, tier.naive, tier.date, against=tier.baseline)
-    return SKILLED if told.verdict == SKILLED else UNSKILLED
+    return score(tier.metric, tier.model, tier.naive, tier.date, against=tier.baseline).verdict
 
 
 def _said(comparison: Comparison) -> str:

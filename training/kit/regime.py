@@ -18,6 +18,7 @@ from models.families.hmm import log_densities
 from models.manifest import Score, Target, TierManifest
 from models.regime import WEIGHTS, observations, window
 from models.typing import JsonObject
+from models.vitals import of_tier
 from training.kit import plots
 from training.kit.autoregression import fit_autoregression
 from training.kit.checks import prefixes, verdict
@@ -27,6 +28,7 @@ from training.kit.losses import Losses, TierLosses
 from training.kit.outcome import Outcome
 from training.kit.panel import dated
 from training.kit.progress import Progress
+from training.kit.ranges import ranges_of_market
 from training.kit.scores import gain
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
@@ -74,7 +76,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     progress.step("leak checks")
     dates = np.concatenate([dated(bars) for bars in series.values()])
     return Outcome(
-        tiers=tuple(_manifest(tier, losses, spec, options) for tier in spec.tiers),
+        tiers=tuple(_manifest(tier, losses, series, spec, options) for tier in spec.tiers),
         weights={WEIGHTS: fitted.dump(), **regime_exports(fitted, series, spec.tiers[-1])},
         target=TARGET,
         losses=Losses(tuple(series), tuple(_tier_losses(tier, losses) for tier in spec.tiers)),
@@ -182,7 +184,9 @@ def _scores(tier: int, losses: Densities) -> tuple[Score, ...]:
     )
 
 
-def _manifest(tier: int, losses: Densities, spec: ModelSpec, options: Options) -> TierManifest:
+def _manifest(
+    tier: int, losses: Densities, series: Mapping[str, Bars], spec: ModelSpec, options: Options
+) -> TierManifest:
     return TierManifest(
         tier=tier,
         features=(),
@@ -190,6 +194,9 @@ def _manifest(tier: int, losses: Densities, spec: ModelSpec, options: Options) -
         parameters={**spec.parameters, **msgspec.to_builtins(options)},
         head={},
         scores=_scores(tier, losses),
+        coverage=None,
+        calibration=None,
+        ranges=ranges_of_market(series, tier, of_tier(tier), spec.splits),
     )
 
 

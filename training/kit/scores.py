@@ -1,6 +1,7 @@
 """Scores: losses a row, skill against a baseline on the same rows, and what to make of it."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.manifest import Score
+from models.verdicts import BETTER, NEITHER, WEAK
 
 BLOCK: Final = 63
 """Days in a bootstrap block: losses of neighbouring days are not independent, least of all those of volatility and of
@@ -24,9 +26,23 @@ SEED: Final = 7
 LEVEL: Final = 0.95
 """Share of resamples inside an interval that is quoted as such."""
 
-BETTER: Final = "better than naive"
-NEITHER: Final = "no measurable skill"
-WORSE: Final = "worse than naive"
+LITTLE: Final[Mapping[str, float]] = {
+    "mse_skill": 0.005,
+    "log_loss_skill": 0.0025,
+    "qlike_skill": 0.01,
+    "rps_skill": 0.01,
+    "log_density_gain": 0.01,
+    "mae_skill": 0.005,
+}
+"""Skill below which one that is measurable is called weak, by metric.
+
+- ``mse_skill``: a share R^2 of the variance of daily returns is worth an annual Sharpe ratio of sqrt(252 R^2) before
+  costs, to whoever sizes positions by the forecast: 0.005 is worth 1.1, which costs of trading daily may well eat.
+- ``log_loss_skill``: the sign of a normal return with that R^2 is forecast with a skill of R^2 / (pi log 2), or half.
+- ``qlike_skill``, ``rps_skill``, ``log_density_gain``: by how much the gate lets a version fall short of its baseline
+  (`training.kit.gate.MARGIN`). Where that loses 0.3, 0.01 of it is the QLIKE of a volatility that is wrong by 4 %.
+- ``mae_skill``: of a path; an R^2 takes half of itself off a mean absolute error, so this is one of 0.01.
+"""
 
 _TINY: Final = 1e-15
 
@@ -150,16 +166,20 @@ def gain(metric: str, model: FloatArray, baseline: FloatArray, date: DateArray, 
 
 
 def _score(metric: str, value: float, interval: tuple[float, float], rows: IntArray, against: str) -> Score:
-    told = verdict(interval) if len(rows) >= LEAST_DAYS else NEITHER
+    told = verdict(metric, value, interval) if len(rows) >= LEAST_DAYS else NEITHER
     return Score(metric=metric, value=value, ci95=interval, n=int(rows.sum()), baseline=against, verdict=told)
 
 
-def verdict(interval: tuple[float, float]) -> str:
-    """Say what an interval of skill means, in the words that answers carry."""
-    low, high = interval
-    if low > 0:
-        return BETTER
-    return WORSE if high < 0 else NEITHER
+def verdict(metric: str, value: float, interval: tuple[float, float]) -> str:
+    """Say what a skill and its interval mean, in the words that answers carry.
+
+    Metrics go by the name in `LITTLE` that they begin with: ``mae_skill_5`` is a ``mae_skill``. No other is called
+    weak.
+    """
+    if interval[0] <= 0:
+        return NEITHER
+    little = next((little for name, little in LITTLE.items() if metric.startswith(name)), 0.0)
+    return WEAK if value < little else BETTER
 
 
 def conformal_quantile(errors: FloatArray, level: float) -> float:
@@ -168,5 +188,12 @@ def conformal_quantile(errors: FloatArray, level: float) -> float:
     A further error, exchangeable with these, lies at or below it with a chance of at least ``level`` (Vovk et al.
     2005), provided that ``n >= level / (1 - level)``; of fewer errors the largest is returned, which promises less.
     """
-    rank = min(math.ceil((len(errors) + 1) * level), len(errors))
-    return float(np.partition(errors, rank - 1)[rank - 1])
+    return conformal_quantiles(errors, (level,))[0]
+
+
+def conformal_quantiles(errors: FloatArray, levels: Sequence[float]) -> tuple[float, ...]:
+    """Return the `conformal_quantile` of each level."""
+    n = len(errors)
+    ranks = [min(math.ceil((n + 1) * level), n) - 1 for level in levels]
+    ordered = np.partition(errors, sorted({*ranks}))
+    return tuple(ordered[ranks].tolist())

@@ -21,8 +21,10 @@ from models.scale import HarScale
 from models.tasks.base import Head
 from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
+from models.vitals import of_tier
 from training.kit import plots
 from training.kit.checks import run_checks, verdict
+from training.kit.coverage import calibration, of_band
 from training.kit.evaluation import losses, report, rival_losses, scores
 from training.kit.fitting import Fitted, fit
 from training.kit.losses import Losses
@@ -31,6 +33,7 @@ from training.kit.panel import Panel, build
 from training.kit.progress import Progress
 from training.kit.questions.base import Question
 from training.kit.questions.registry import QUESTIONS
+from training.kit.ranges import learn, vitals_of
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
 from training.kit.walk import OutOfFold, scored_rows, walk_forward
@@ -78,7 +81,7 @@ def train(
     progress.step("leak checks")
     target = question.target
     return Outcome(
-        tiers=tuple(_manifest(trained, question, family) for trained in tiers),
+        tiers=tuple(_manifest(trained, question, spec, family, series, splitter) for trained in tiers),
         weights=weights,
         target=Target(name=target.name, definition=target.definition, horizon=target.horizon),
         losses=Losses(tuple(series), tuple(losses(trained.panel, trained.out, question) for trained in tiers)),
@@ -132,18 +135,31 @@ def _weights_name(trained: TrainedTier, family: TabularFamily) -> str:
     return f"tier_{trained.panel.tier:03d}.{family.SUFFIX}"
 
 
-def _manifest(trained: TrainedTier, question: Question, family: TabularFamily) -> TierManifest:
+def _manifest(
+    trained: TrainedTier,
+    question: Question,
+    spec: ModelSpec,
+    family: TabularFamily,
+    series: Mapping[str, Bars],
+    splitter: PurgedWalkForward,
+) -> TierManifest:
     head: dict[str, Json] = {"answer": msgspec.to_builtins(trained.head)}
     if question.task.scaled:
         head["scale"] = trained.scale.as_json()
-    used = [trained.panel.features[column] for column in trained.fitted.used]
+    panel, out, scored = trained.panel, trained.out, scored_rows(trained.panel, trained.out)
+    used = [panel.features[column] for column in trained.fitted.used]
+    vitals = vitals_of(series, panel.tier, of_tier(panel.tier))
+    folds = splitter.split(panel.rows.date, panel.rows.label_end)
     return TierManifest(
         tier=trained.panel.tier,
         features=to_structs(describe(used)),
         weights=_weights_name(trained, family),
         parameters=dict(trained.fitted.parameters),
         head=head,
-        scores=scores(trained.panel, trained.out, question),
+        scores=scores(trained.panel, out, question),
+        coverage=of_band(out.forecast, scored.y, spec.level, scored.date, out.scale[out.scored]),
+        calibration=calibration(out.forecast, scored.y),
+        ranges=learn(panel.x[:, trained.fitted.used], vitals.names, vitals.of(panel.rows), folds),
     )
 
 

@@ -14,7 +14,17 @@ WEIGHTS = "weights.txt"
 def draft(model: str = MODEL) -> Draft:
     """Return a small, valid draft."""
     score = Score(metric="log_loss_skill", value=0.01, ci95=(-0.02, 0.04), n=50, baseline="base_rate", verdict="none")
-    tier = TierManifest(tier=1, features=(), weights=WEIGHTS, parameters={"depth": 3}, head={}, scores=(score,))
+    tier = TierManifest(
+        tier=1,
+        features=(),
+        weights=WEIGHTS,
+        parameters={"depth": 3},
+        head={},
+        scores=(score,),
+        coverage=None,
+        calibration=None,
+        ranges=None,
+    )
     return Draft(
         protocol=PROTOCOL,
         model=model,

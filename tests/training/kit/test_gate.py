@@ -18,7 +18,7 @@ from tests.models.store import toys
 from tests.support.certificates import certified
 from training.kit import scores
 from training.kit.discover import model_names
-from training.kit.gate import LEVEL, SKILLED, Candidate, headline, judge, of_artifact, paired
+from training.kit.gate import LEVEL, Candidate, headline, judge, of_artifact, paired
 from training.kit.losses import LOSSES_NAME, Losses, TierLosses
 from training.kit.scores import LEAST_DAYS
 
@@ -213,7 +213,7 @@ def test_equals_are_hardly_ever_told_apart() -> None:
 def test_the_label_is_what_answers_say(model: str, trained_store: Path) -> None:
     """A version is called better than naive by its gate if the score that answers quote says so, and by no other."""
     manifest = ArtifactStore(trained_store).manifest(model)
-    assert (manifest.gate.label == SKILLED) == (headline(manifest.tiers[-1].scores).verdict == SKILLED)
+    assert manifest.gate.label == headline(manifest.tiers[-1].scores).verdict
 
 
 def test_intervals_of_few_blocks_would_tell_equals_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from feature_mapper.typing import DateArray, FloatArray
+from training.kit.questions.registry import QUESTIONS
+from training.kit.regime import METRIC
 from training.kit.scores import (
     BLOCK,
+    LITTLE,
     DailySums,
     conformal_quantile,
+    conformal_quantiles,
     gain,
     log_loss,
     qlike,
@@ -85,6 +90,7 @@ def test_conformal_quantile_by_sorting(errors: list[float], level: float) -> Non
     """The ``ceil((n + 1) level)``-th smallest, or the largest if there is none such."""
     rank = min(math.ceil((len(errors) + 1) * level), len(errors))
     assert conformal_quantile(np.array(errors), level) == sorted(errors)[rank - 1]
+    assert conformal_quantiles(np.array(errors), (0.5, level, 0.9))[1] == sorted(errors)[rank - 1]
 
 
 def days_of(rows: int) -> DateArray:
@@ -167,12 +173,34 @@ def test_same_seed_same_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "said"),
-    [((0.01, 0.02), "better than naive"), ((-0.02, -0.01), "worse than naive"), ((-0.01, 0.01), "no measurable skill")],
+    ("value", "interval", "said"),
+    [
+        (0.015, (0.01, 0.02), "better than naive"),
+        (0.004, (0.001, 0.007), "weak"),
+        (0.005, (0.001, 0.009), "better than naive"),
+        (-0.015, (-0.02, -0.01), "no measurable skill"),
+        (0.05, (-0.01, 0.11), "no measurable skill"),
+        (0.05, (0.0, 0.1), "no measurable skill"),
+    ],
 )
-def test_verdict(interval: tuple[float, float], said: str) -> None:
-    """Only an interval that leaves zero out says something."""
-    assert verdict(interval) == said
+def test_verdict(value: float, interval: tuple[float, float], said: str) -> None:
+    """Only an interval above zero says something, and of little, that it is little."""
+    assert verdict("mse_skill", value, interval) == said
+    assert verdict("mse_skill_all_features", value, interval) == said
+
+
+def test_every_score_knows_what_is_little() -> None:
+    """No metric that a version is quoted by goes without a bound; that of direction is the sign's share of a return's.
+
+    For a return of correlation r with its forecast, P(up) is Phi(r z / sqrt(1 - r^2)) at a forecast of z deviations.
+    """
+    quoted = {question.metric for question in QUESTIONS.values()} | {METRIC, "mae_skill"}
+    assert set(LITTLE) == quoted
+    z = np.random.default_rng(0).normal(size=400_000)
+    r2 = LITTLE["mse_skill"]
+    up = norm.cdf(z * math.sqrt(r2 / (1 - r2)))
+    entropy = -np.mean(up * np.log(up) + (1 - up) * np.log(1 - up))
+    assert 1 - entropy / math.log(2) == pytest.approx(LITTLE["log_loss_skill"], abs=3e-4)
 
 
 def test_stretch_is_that_of_students_t() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from models.families.base import Objective
+from models.tasks.bands import LEVELS
 from models.tasks.base import Columns, Head
 from models.tasks.returns import Return, ReturnHead
 from training.kit.questions.base import Rows
-from training.kit.scores import conformal_quantile, squared_error
+from training.kit.scores import conformal_quantiles, squared_error
 from training.kit.targets import NEXT_RETURN
 
 
@@ -32,9 +33,10 @@ class ReturnQuestion:
         return y / scale
 
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
-        """Take the split-conformal quantile of the scaled out-of-fold errors."""
+        """Take the split-conformal quantiles of the scaled out-of-fold errors."""
         errors = np.abs(rows.y - margin * scale) / scale
-        return ReturnHead(level=level, width=conformal_quantile(errors, level), mean=float(rows.y.mean()))
+        width, *widths = conformal_quantiles(errors, (level, *LEVELS))
+        return ReturnHead(level=level, width=width, mean=float(rows.y.mean()), levels=LEVELS, widths=tuple(widths))
 
     def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
         """Squared error."""

@@ -11,6 +11,7 @@ from feature_mapper.volatility import garman_klass_variance, session_variance
 from feature_mapper.windows import windows
 from models.families.base import Objective
 from models.scale import FLOOR
+from models.tasks.bands import LEVELS
 from models.tasks.base import Columns, Head
 from models.tasks.volatility import Volatility, VolatilityHead
 from training.kit.questions.base import Rows
@@ -53,8 +54,11 @@ class VolatilityQuestion:
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
         """Take the central quantiles of log(realised / forecast volatility) out of fold."""
         ratio = 0.5 * (np.log(np.maximum(rows.y, FLOOR)) - margin) - np.log(scale)
-        lower, upper = np.quantile(ratio, ((1 - level) / 2, (1 + level) / 2))
-        return VolatilityHead(level=level, lower=float(lower), upper=float(upper))
+        levels = np.array((level, *LEVELS))
+        (lower, *lowers), (upper, *uppers) = np.quantile(ratio, ((1 - levels) / 2, (1 + levels) / 2)).tolist()
+        return VolatilityHead(
+            level=level, lower=lower, upper=upper, levels=LEVELS, lowers=tuple(lowers), uppers=tuple(uppers)
+        )
 
     def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
         """QLIKE of the variance."""
