@@ -12,13 +12,14 @@ from feature_mapper.manifest import resolve
 from feature_mapper.mapper import compute
 from feature_mapper.typing import FloatArray
 from models.answer import RowAnswer
-from models.families.base import TabularEstimator, tabular_family
+from models.explanation import contributions_json
+from models.families.base import AdditiveEstimator, TabularEstimator, Unexplained, tabular_family
 from models.features import to_entries
 from models.golden import bars_from_json, numbers_to_json
 from models.manifest import Manifest
 from models.scale import HarScale
 from models.store import Artifact
-from models.tasks.base import Columns, Head, TabularTask
+from models.tasks.base import Columns, Fields, Head, TabularTask
 from models.tasks.registry import task_of
 from models.tiers import spans, tier_at
 from models.typing import Json, JsonObject
@@ -40,8 +41,28 @@ class FittedTier:
     def columns(self, task: TabularTask, bars: Bars, rows: int, mapped: Mapper = compute) -> Columns:
         """Forecast as of each of the last ``rows`` bars."""
         margin = self.estimator.predict(mapped(bars, self.features, rows))
-        scale = np.ones(rows) if self.scale is None else self.scale.volatility(bars, rows)
-        return task.columns(margin, scale, self.head)
+        return task.columns(margin, self._scale(bars, rows), self.head)
+
+    def explanation(self, task: TabularTask, bars: Bars, mapped: Mapper = compute) -> Fields:
+        """Say what each feature adds to the margin as of the last bar.
+
+        Raises
+        ------
+        Unexplained
+            The estimator can't say.
+
+        """
+        if not isinstance(self.estimator, AdditiveEstimator):
+            kind = type(self.estimator).__name__
+            raise Unexplained(f"expected an estimator that knows what features add, found {kind}, which does not")
+        x = mapped(bars, self.features, 1)
+        margin, parts = self.estimator.predict(x), self.estimator.contributions(x)
+        reading = task.reading(margin, float(self._scale(bars, 1)[0]), self.head, scores=parts.scores)
+        said = parts.margin if parts.scores else margin
+        return contributions_json(self.features, x[0], said, parts, reading)
+
+    def _scale(self, bars: Bars, rows: int) -> FloatArray:
+        return np.ones(rows) if self.scale is None else self.scale.volatility(bars, rows)
 
     def vector(self, bars: Bars, rows: int) -> FloatArray:
         """Return the features of the last ``rows`` bars, shape (rows, features)."""
@@ -106,6 +127,10 @@ class TabularModel:
             columns = tier.columns(self.task, known, stop - start, mapped)
             answers += [RowAnswer(fields, tier.bars) for fields in self.task.fields(columns, tier.head)]
         return answers
+
+    def explain(self, bars: Bars, mapped: Mapper = compute) -> Fields:
+        """Say what each feature adds to the answer as of the last bar; raises ``Unexplained`` as `FittedTier` does."""
+        return self.tier_for(len(bars)).explanation(self.task, bars, mapped)
 
     def golden_answer(self, case: JsonObject) -> dict[str, Json]:
         """Answer one golden case: the features, the tier and the fields."""
