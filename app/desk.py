@@ -63,7 +63,7 @@ class Desk:
         """Answer one question about bars by one model."""
         asked = resolve(query, self.serving.bars)
         slot = self.versions.slot(model, query.version, query.as_of or asked.as_of)
-        return self.plane.predict(slot, asked)
+        return self.plane.predict(slot, asked, explain=query.explain)
 
     def regime_of(self, model: str, seen: Observations) -> Answer:
         """Answer from ready-made observations instead of bars."""
@@ -77,8 +77,15 @@ class Desk:
         asked = resolve(question, self.serving.bars)
         day = question.as_of or asked.as_of
         slots = {model: self.versions.slot(model, question.version, day) for model in self.serving.models}
-        answers = self.plane.together([slots[model] for model in self.bar_models], asked)
-        query = ForecastQuery(periods=SHORT, symbol=asked.symbol, history=asked.bars, regressors={}, level=None)
+        answers = self.plane.together([slots[model] for model in self.bar_models], asked, explain=question.explain)
+        query = ForecastQuery(
+            periods=SHORT,
+            symbol=asked.symbol,
+            history=asked.bars,
+            regressors={},
+            level=None,
+            explain=question.explain,
+        )
         for model, slot in slots.items():
             if model not in answers:
                 answers[model] = self.forecaster.path(slot, asked, query)

@@ -21,8 +21,9 @@ from app.tracing import REQUEST_ID
 from feature_mapper.bars import Bars
 from feature_mapper.mapper import compute
 from models.answer import RowAnswer
+from models.families.base import Unexplained
 from models.regime import RegimeModel
-from models.served import BarsModel
+from models.served import BarsModel, ServedModel
 from models.tabular import Mapper, TabularModel
 from models.tasks.base import BarsTask, Fields
 from models.tasks.registry import task_of
@@ -57,6 +58,18 @@ class Verdict:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """How an answer came about, or a note on why that can't be said; neither if nobody asked."""
+
+    content: Fields | None = None
+    note: str | None = None
+
+
+NOT_ASKED: Final = Explained()
+RULE_OF_THUMB: Final = Explained(note="no explanation: a rule of thumb answered, not the model")
+
+
 class Plane:
     """Answers questions from what serves."""
 
@@ -66,7 +79,7 @@ class Plane:
         self._metrics = metrics
         self._skills: dict[tuple[str, str, int], Skill | None] = {}
 
-    def predict(self, slot: Slot, asked: Context) -> Answer:
+    def predict(self, slot: Slot, asked: Context, *, explain: bool = False, mapped: Mapper = compute) -> Answer:
         """Answer one question about bars by one version of a model.
 
         Raises
@@ -75,13 +88,16 @@ class Plane:
             model-unavailable, where the service is strict.
 
         """
-        (verdict,) = self.verdicts(slot, asked.bars, 1)
-        return self._answer(slot, asked, verdict)
+        (verdict,) = self.verdicts(slot, asked.bars, 1, mapped)
+        if not explain:
+            return self._answer(slot, asked, verdict, NOT_ASKED)
+        told = self.explained(slot, verdict.reason, lambda model: _explained(model, asked.bars, mapped))
+        return self._answer(slot, asked, verdict, told)
 
-    def together(self, slots: Sequence[Slot], asked: Context) -> dict[str, Answer]:
+    def together(self, slots: Sequence[Slot], asked: Context, *, explain: bool = False) -> dict[str, Answer]:
         """Answer one question by several models in one feature pass. Raises as `predict`."""
-        verdicts = self.shared_verdicts(slots, asked.bars)
-        return {slot.model: self._answer(slot, asked, verdict) for slot, verdict in zip(slots, verdicts, strict=True)}
+        shared = SharedPass(slots, asked.bars)
+        return {slot.model: self.predict(slot, asked, explain=explain, mapped=shared) for slot in slots}
 
     def regime_of(self, slot: Slot, seen: Observations) -> Answer:
         """Answer from ready-made observations instead of bars.
@@ -99,12 +115,20 @@ class Plane:
             raise invalid(f"/returns_window/{row}", detail)
         bars = implied_bars(seen)
         asked = replace(of_sent(bars, seen.symbol, self.serving.bars), warnings=())  # there is nothing to say of bars
+        told = NOT_ASKED
         if slot.loaded is None:
-            return self._answer(slot, asked, self._fallback(slot, bars, slot.condition))
-        regimes = cast("RegimeModel", slot.loaded.model)
-        said = self.attempt(slot, lambda: [regimes.answer_observations(seen.returns, seen.volatility)])
-        (verdict,) = self._judged(slot, bars, said)
-        return self._answer(slot, asked, verdict)
+            verdict = self._fallback(slot, bars, slot.condition)
+        else:
+            regimes = cast("RegimeModel", slot.loaded.model)
+            said = self.attempt(slot, lambda: [regimes.answer_observations(seen.returns, seen.volatility)])
+            (verdict,) = self._judged(slot, bars, said)
+        if seen.explain:
+            told = self.explained(
+                slot,
+                verdict.reason,
+                lambda model: cast("RegimeModel", model).explain_observations(seen.returns, seen.volatility),
+            )
+        return self._answer(slot, asked, verdict, told)
 
     def shared_verdicts(self, slots: Sequence[Slot], bars: Bars) -> list[Verdict]:
         """Judge as of the last bar by several models in one feature pass."""
@@ -133,15 +157,35 @@ class Plane:
         halves = ((bars[: len(bars) - rows + rows // 2], rows // 2), (bars, rows - rows // 2))
         return [verdict for half, count in halves for verdict in self._verdicts(slot, half, count, mapped, told=True)]
 
-    def attempt(self, slot: Slot, ask: Callable[[], T], *, told: bool = False) -> T | None:
-        """Return what the model says; None if it raises, which is logged with its stack unless that was ``told``."""
+    def attempt(
+        self, slot: Slot, ask: Callable[[], T], *, told: bool = False, passed: tuple[type[Exception], ...] = ()
+    ) -> T | None:
+        """Return what the model says; None if it raises, which is logged with its stack unless that was ``told``.
+
+        What is ``passed`` is for the caller.
+        """
         try:
             with np.errstate(all="ignore"):  # prices at the edges of the floats; what is not finite is seen to later
                 return ask()
+        except passed:
+            raise
         except Exception:  # whatever a model raises on valid input is the model's fault, and it is answered for
             if not told:
                 log.exception("request %s: %s failed", REQUEST_ID.get(), slot.model)
             return None
+
+    def explained(self, slot: Slot, reason: str | None, ask: Callable[[ServedModel], Fields]) -> Explained:
+        """Return what the model says of its own answer; ``reason`` is why a rule of thumb answered, if it did."""
+        if reason is not None or slot.loaded is None:
+            return RULE_OF_THUMB
+        model = slot.loaded.model
+        try:
+            said = self.attempt(slot, lambda: ask(model), passed=(Unexplained,))
+        except Unexplained as error:
+            return Explained(note=f"no explanation: {error}")
+        if said is None or not finite(said):
+            return Explained(note="no explanation: the model answered, and its explanation failed; the log says why")
+        return Explained(said)
 
     def _judged(self, slot: Slot, bars: Bars, said: Sequence[RowAnswer] | None, rows: int = 1) -> list[Verdict]:
         """Take finite answers as they are, and put a rule of thumb in the place of others."""
@@ -175,9 +219,9 @@ class Plane:
         task = cast("BarsTask", task_of(slot.model))
         return Verdict(task.fallback(bars.tail(FALLBACK_BARS), slot.head), None, reason)
 
-    def _answer(self, slot: Slot, asked: Context, verdict: Verdict) -> Answer:
+    def _answer(self, slot: Slot, asked: Context, verdict: Verdict, told: Explained) -> Answer:
         horizon = task_of(slot.model).identity.horizon
-        return self.envelope(slot, asked, horizon, verdict.fields, verdict.tier, verdict.reason)
+        return self.envelope(slot, asked, horizon, verdict.fields, verdict.tier, verdict.reason, told)
 
     def envelope(
         self,
@@ -187,6 +231,7 @@ class Plane:
         fields: Mapping[str, object],
         tier: int | None,
         reason: str | None,
+        told: Explained = NOT_ASKED,
     ) -> Answer:
         """Put the envelope around the task's fields."""
         loaded = None if reason is not None else slot.loaded
@@ -195,6 +240,8 @@ class Plane:
         if loaded is not None and as_of is not None and as_of < loaded.manifest.last_date:
             seen = f"the model was trained on sessions after as_of, up to {loaded.manifest.last_date}"
             warnings.append(f"{seen}: its measured skill does not apply to this answer")
+        if told.note is not None:
+            warnings.append(told.note)
         return {
             "model": slot.model,
             "model_version": None if loaded is None else loaded.version,
@@ -212,6 +259,7 @@ class Plane:
             "source": "model" if loaded is not None else "fallback",
             "reason": reason,
             "warnings": warnings,
+            "explanation": told.content,
         }
 
     def skill(self, slot: Slot, tier: int) -> Skill | None:
@@ -227,6 +275,12 @@ class Plane:
 
 def _asked(model: BarsModel, bars: Bars, rows: int, mapped: Mapper) -> list[RowAnswer]:
     return model.answer(bars, rows, mapped) if isinstance(model, TabularModel) else model.answer(bars, rows)
+
+
+def _explained(model: ServedModel, bars: Bars, mapped: Mapper) -> Fields:
+    if isinstance(model, TabularModel):
+        return model.explain(bars, mapped)
+    return cast("BarsModel", model).explain(bars)
 
 
 def _prefixes(bars: Bars, rows: int) -> Iterator[Bars]:

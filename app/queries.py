@@ -41,6 +41,7 @@ class BarsQuery:
     symbol: str | None
     as_of: dt.date | None
     version: str | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -51,6 +52,7 @@ class Observations:
     volatility: FloatArray
     symbol: str | None
     version: str | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -67,6 +69,7 @@ class ForecastQuery:
     regressors: Mapping[str, FloatArray]
     level: float | None
     version: str | None = None
+    explain: bool = False
 
 
 class Queries:
@@ -102,7 +105,7 @@ class Queries:
         if len(wrong):
             row = int(wrong[0])
             raise invalid(f"/volatility_window/{row}", f"expected a volatility above 0, found {volatility[row]:g}")
-        return Observations(returns, volatility, _optional(body.symbol), _optional(body.version))
+        return Observations(returns, volatility, _optional(body.symbol), _optional(body.version), body.explain is True)
 
     def forecast(self, raw: bytes) -> ForecastQuery:
         """Read the body of `/forecast/price`; raises `ProblemError`."""
@@ -119,7 +122,15 @@ class Queries:
         if history is not None:
             self._bound(len(history), "/history")
         bars = None if history is None else from_history(history, symbol)
-        return ForecastQuery(body.periods, symbol, bars, regressors, _optional(body.level), _optional(body.version))
+        return ForecastQuery(
+            periods=body.periods,
+            symbol=symbol,
+            history=bars,
+            regressors=regressors,
+            level=_optional(body.level),
+            version=_optional(body.version),
+            explain=body.explain is True,
+        )
 
     def batch(self, raw: bytes) -> Iterator[BarsQuery | ProblemError]:
         """Read the items of a JSON batch one by one, in order; a wrong one is its problem, and harms no other.
@@ -144,6 +155,9 @@ class Queries:
             query = self.predict_item(item)
             if query.version is not None:
                 raise invalid("/version", "expected no version, as a batch is answered by what serves; take it out")
+            if query.explain:
+                detail = "expected no explanation to be asked for, as rows of batches are short; ask the single route"
+                raise invalid("/explain", detail)
         except ProblemError as error:
             return error.below(f"/items/{row}")
         return query
@@ -151,14 +165,15 @@ class Queries:
     def _bars_query(self, body: PredictRequest, allowed: Sequence[forms.Form]) -> BarsQuery:
         form = _require_form(body, allowed)
         symbol, window, version = _optional(body.symbol), body.bars, _optional(body.version)
+        explain = body.explain is True
         if isinstance(window, Columns):
             self._bound(len(window.close), "/bars")
-            return BarsQuery(from_columns(window, symbol), symbol, None, version)
+            return BarsQuery(from_columns(window, symbol), symbol, None, version, explain)
         if not isinstance(window, UnsetType):
             self._bound(len(window), "/bars")
-            return BarsQuery(from_rows(window, symbol), symbol, None, version)
+            return BarsQuery(from_rows(window, symbol), symbol, None, version, explain)
         bars = from_flat(body, symbol) if form is forms.ONE_BAR else None
-        return BarsQuery(bars, symbol, _optional(body.as_of), version)
+        return BarsQuery(bars, symbol, _optional(body.as_of), version, explain)
 
     def _bound(self, found: int, place: str) -> None:
         if found > self._max_bars:

@@ -112,7 +112,7 @@ async def _json(request: Request, at: Desk) -> bytes:
 
 async def _asked(query: BarsQuery | Observations | ForecastQuery, ask: Callable[[], Answer]) -> Answer:
     """Answer at once, as that takes less than handing it to a thread; in a thread where it may take long."""
-    slow = query.version is not None or builds_calendar(query.symbol)
+    slow = query.version is not None or query.explain or builds_calendar(query.symbol)
     return await run_in_threadpool(ask) if slow else ask()
 
 

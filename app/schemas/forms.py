@@ -38,24 +38,31 @@ class Form:
 
 
 ONE_BAR: Final = Form(
-    "one bar", ("open", "high", "low", "close"), ("volume", "date", "symbol", "version"), {"one bar, flat": FLAT_BAR}
+    "one bar",
+    ("open", "high", "low", "close"),
+    ("volume", "date", "symbol", "version", "explain"),
+    {"one bar, flat": FLAT_BAR},
 )
 WINDOW: Final = Form(
     "window",
     ("bars",),
-    ("symbol", "version"),
+    ("symbol", "version", "explain"),
     {"window, rows": {"bars": ROWS}, "window, columns": {"bars": COLUMNS}},
 )
 STORED: Final = Form(
     "stored history",
     ("symbol",),
-    ("as_of", "version"),
-    {"stored history": {"symbol": "AAPL"}, "stored history, as of a day": {"symbol": "AAPL", "as_of": "2012-06-29"}},
+    ("as_of", "version", "explain"),
+    {
+        "stored history": {"symbol": "AAPL"},
+        "stored history, as of a day": {"symbol": "AAPL", "as_of": "2012-06-29"},
+        "stored history, explained": {"symbol": "AAPL", "explain": True},
+    },
 )
 OBSERVATIONS: Final = Form(
     "ready-made observations",
     ("returns_window", "volatility_window"),
-    ("symbol", "version"),
+    ("symbol", "version", "explain"),
     {
         "ready-made observations": {
             "returns_window": [0.0138, -0.0098, -0.0072, -0.0251],
@@ -70,4 +77,5 @@ REGIME_FORMS: Final = (*PREDICT_FORMS, OBSERVATIONS)
 FORECAST_EXAMPLES: Final[Mapping[str, Body]] = {
     "default symbol": {"periods": 5},
     "stored history": {"periods": 20, "symbol": "AAPL", "level": 0.8},
+    "stored history, explained": {"periods": 5, "symbol": "AAPL", "explain": True},
 }

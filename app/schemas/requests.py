@@ -56,6 +56,11 @@ AskedVersion = Annotated[
 ]
 
 
+Explain = Annotated[
+    bool, Meta(description="Whether the answer shall say how it came about, in `explanation`; false if left out.")
+]
+
+
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every body: a field that is not declared is refused."""
 
@@ -95,6 +100,7 @@ class PredictRequest(Struct, frozen=True):
     symbol: Symbol | UnsetType = UNSET
     as_of: Day | UnsetType = UNSET
     version: AskedVersion | UnsetType = UNSET
+    explain: Explain | UnsetType = UNSET
 
     def keys(self) -> int:
         """Count the keys of the body, those of its bars too."""
@@ -146,6 +152,7 @@ class ForecastRequest(Struct, frozen=True):
         UNSET
     )
     version: AskedVersion | UnsetType = UNSET
+    explain: Explain | UnsetType = UNSET
 
     def keys(self) -> int:
         """Count the keys of the body, those of its history and regressors too."""

@@ -18,9 +18,10 @@ several times is one condition: an interval. The base and the values of all feat
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from feature_mapper.typing import BoolArray, FloatArray, IntArray
 
@@ -120,7 +121,7 @@ class LeafPaths:
             base=np.add.reduce(np.multiply.reduce(share, axis=1)[:, np.newaxis] * value, axis=0),
         )
 
-    def contributions(self, rows: FloatArray) -> FloatArray:
+    def contributions(self, rows: npt.NDArray[np.floating[Any]]) -> FloatArray:
         """Return the Shapley values of each row, shape (n, outputs, features); each row is worked on by itself."""
         outputs = self.value.shape[1]
         result = np.zeros((len(rows), outputs, self.features))
@@ -134,7 +135,7 @@ class LeafPaths:
                     row[output] += np.bincount(at, weights=moved, minlength=self.features)
         return result
 
-    def _weights(self, x: FloatArray, part: slice) -> FloatArray:
+    def _weights(self, x: npt.NDArray[np.floating[Any]], part: slice) -> FloatArray:
         """Return what stands beside ``v`` in the module's formula, for each leaf and condition of a part."""
         seen, share = x[self.feature[part]], self.share[part]
         met = np.where(np.isnan(seen), self.missing[part], (seen <= self.high[part]) & ~(seen <= self.low[part]))

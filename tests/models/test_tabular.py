@@ -162,12 +162,18 @@ def test_contributions_add_up_to_the_margin(name: str, n: int, offset: int) -> N
         return
     effects = said["effect_base"] + sum(each["effect"] for each in named) + said["rest"]["effect"]
     assert effects == pytest.approx(said["effect_total"], abs=1e-9)
-    answered = {
-        "return": lambda: fields["expected_return"],
-        "direction": lambda: math.log(fields["probability_up"] / (1 - fields["probability_up"])),
-        "volatility": lambda: math.log(fields["volatility"]),
-    }[task_of(name).identity.name]()
-    assert said["effect_total"] == pytest.approx(answered, abs=1e-9)
+    assert said["effect_total"] == pytest.approx(answered(task_of(name).identity.name, fields), abs=1e-9)
+
+
+def answered(task: str, fields: Any) -> float:
+    """Return what an answer says in the unit that effects have."""
+    match task:
+        case "return":
+            return float(fields["expected_return"])
+        case "direction":
+            return math.log(fields["probability_up"] / (1 - fields["probability_up"]))
+        case _:
+            return math.log(fields["volatility"])
 
 
 @every_model

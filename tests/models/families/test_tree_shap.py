@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from feature_mapper.typing import FloatArray
 from models.families import forest, lightgbm
 from models.families._tree_shap import LeafPaths, Tree
-from models.families.base import AdditiveEstimator, Objective, Unexplained
+from models.families.base import AdditiveEstimator, Objective, Parameters, Unexplained
 from tests.models.families.tabular_data import OBJECTIVES, features, rows
 
 WIDTH = 5
@@ -54,7 +54,11 @@ def shapley(say: Callable[[frozenset[int]], FloatArray], players: int) -> FloatA
 
 def by_definition(trees: Iterable[Tree], x: FloatArray, players: int) -> FloatArray:
     """Return the Shapley values of a sum of trees."""
-    return np.sum([shapley(lambda known: expected(tree, x, known), players) for tree in trees], axis=0)  # noqa: B023  called at once
+    total: FloatArray = np.sum(
+        [shapley(lambda known: expected(tree, x, known), players) for tree in trees],  # noqa: B023  called at once
+        axis=0,
+    )
+    return total
 
 
 @st.composite
@@ -150,8 +154,20 @@ def test_lightgbm_says_the_same_of_its_own_trees(objective: Objective, leaves: i
     assert float(paths.base[0]) == pytest.approx(float(theirs.base), abs=1e-12)
 
 
-FOREST = {"estimator": "random_forest", "n_estimators": 6, "max_depth": 5, "min_samples_leaf": 3, "max_features": 0.6}
-BOOSTED = {"rounds": 30, "learning_rate": 0.1, "num_leaves": 6, "min_data_in_leaf": 10, "feature_fraction": 0.7}
+FOREST: Parameters = {
+    "estimator": "random_forest",
+    "n_estimators": 6,
+    "max_depth": 5,
+    "min_samples_leaf": 3,
+    "max_features": 0.6,
+}
+BOOSTED: Parameters = {
+    "rounds": 30,
+    "learning_rate": 0.1,
+    "num_leaves": 6,
+    "min_data_in_leaf": 10,
+    "feature_fraction": 0.7,
+}
 FITTED: dict[str, AdditiveEstimator] = {
     **{
         f"{kind} {objective}": forest.load(
