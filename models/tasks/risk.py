@@ -50,7 +50,9 @@ class Risk:
         """Explain the class that is called. Taking class weights out is no sum, so there is no effect on the answer."""
         code = int(np.argmax(self.columns(margin, np.ones(1), head)["probabilities"][0]))
         what = "log score" if scores else "probability"
-        return Reading(code, f"{what} of {CLASSES[code]}, class weights in", None, slope=1.0, intercept=0.0)
+        return Reading(
+            code, f"{what} of {CLASSES[code]} before class weights are taken out", None, slope=1.0, intercept=0.0
+        )
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs neither
         """Return HIGH, the careful side, without probabilities, as nothing stands behind any."""
