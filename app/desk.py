@@ -21,6 +21,7 @@ from app.serving import Serving
 from app.settings import Settings
 from app.versions import Versions
 from app.watch import freeze, watch
+from app.what_if import WhatIf
 from models.tasks.registry import task_of
 
 
@@ -34,6 +35,7 @@ class Desk:
     loader: Loader
     plane: Plane
     forecaster: Forecaster
+    what_if: WhatIf
     batches: Batches
     queries: Queries
     body_timeout_seconds: float
@@ -49,6 +51,7 @@ class Desk:
             loader=loader,
             plane=plane,
             forecaster=Forecaster(plane, versions),
+            what_if=WhatIf(plane, versions),
             batches=Batches(plane, settings.max_batch_rows),
             queries=Queries(settings),
             body_timeout_seconds=settings.body_timeout_seconds,

@@ -14,12 +14,20 @@ import numpy as np
 from msgspec import UnsetType
 
 from app import problems
-from app.columns import float_array, from_columns, from_flat, from_history, from_rows, invalid
+from app.columns import float_array, from_columns, from_flat, from_history, from_rows, from_supposed, invalid
 from app.decoding import JsonDecoder
 from app.errors import ProblemError, pointer
 from app.schemas import forms
 from app.schemas.answers import Fault
-from app.schemas.requests import BatchRequest, Columns, ForecastRequest, PredictRequest, RegimeRequest, given
+from app.schemas.requests import (
+    BatchRequest,
+    Columns,
+    ForecastRequest,
+    PredictRequest,
+    RegimeRequest,
+    WhatIfRequest,
+    given,
+)
 from app.settings import Settings
 from app.windows import read_window
 from feature_mapper.bars import Bars
@@ -29,6 +37,7 @@ V = TypeVar("V")
 
 PREDICT: Final = JsonDecoder(PredictRequest)
 REGIME: Final = JsonDecoder(RegimeRequest)
+WHAT_IF: Final = JsonDecoder(WhatIfRequest)
 FORECAST: Final = JsonDecoder(ForecastRequest)
 BATCH: Final = JsonDecoder(BatchRequest)
 
@@ -53,6 +62,14 @@ class Observations:
     symbol: str | None
     version: str | None = None
     explain: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
+class WhatIfQuery:
+    """Input of a prediction, and the one bar that is supposed to follow."""
+
+    question: BarsQuery
+    bar: Bars
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -106,6 +123,15 @@ class Queries:
             row = int(wrong[0])
             raise invalid(f"/volatility_window/{row}", f"expected a volatility above 0, found {volatility[row]:g}")
         return Observations(returns, volatility, _optional(body.symbol), _optional(body.version), body.explain is True)
+
+    def what_if(self, raw: bytes) -> WhatIfQuery:
+        """Read the body of a `/what-if/*` route; raises `ProblemError`."""
+        body = WHAT_IF(raw)
+        question = self._bars_query(body, forms.WHAT_IF_FORMS)
+        bar = _optional(body.what_if)
+        if bar is None:
+            raise AssertionError  # unreachable: every form needs it
+        return WhatIfQuery(question, from_supposed(bar))
 
     def forecast(self, raw: bytes) -> ForecastQuery:
         """Read the body of `/forecast/price`; raises `ProblemError`."""
@@ -172,7 +198,7 @@ class Queries:
         if not isinstance(window, UnsetType):
             self._bound(len(window), "/bars")
             return BarsQuery(from_rows(window, symbol), symbol, None, version, explain)
-        bars = from_flat(body, symbol) if form is forms.ONE_BAR else None
+        bars = from_flat(body, symbol) if form.name == forms.ONE_BAR.name else None
         return BarsQuery(bars, symbol, _optional(body.as_of), version, explain)
 
     def _bound(self, found: int, place: str) -> None:

@@ -74,6 +74,17 @@ OBSERVATIONS: Final = Form(
 PREDICT_FORMS: Final = (ONE_BAR, WINDOW, STORED)
 REGIME_FORMS: Final = (*PREDICT_FORMS, OBSERVATIONS)
 
+
+def _supposing(form: Form, close: float) -> Form:
+    """Return a form with a hypothetical bar that closes there behind the bars."""
+    bar = {"open": close - 1, "high": close + 0.5, "low": close - 1.5, "close": close, "volume": 20000000}
+    examples = {name: {**example, "what_if": bar} for name, example in form.examples.items()}
+    return Form(form.name, (*form.needs, "what_if"), form.may, examples)
+
+
+WHAT_IF_FORMS: Final = (_supposing(STORED, 57.0), _supposing(ONE_BAR, 102.0), _supposing(WINDOW, 437.0))
+"""Closes are near those of the examples: AAPL is stored freed of splits."""
+
 FORECAST_EXAMPLES: Final[Mapping[str, Body]] = {
     "default symbol": {"periods": 5},
     "stored history": {"periods": 20, "symbol": "AAPL", "level": 0.8},

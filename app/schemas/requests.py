@@ -113,6 +113,17 @@ class PredictRequest(Struct, frozen=True):
         return count + 4 * len(self.bars) + optional
 
 
+class WhatIfRequest(PredictRequest, frozen=True):
+    """Input of every `/what-if/*` route: as that of `/predict/*`, and one hypothetical bar that follows."""
+
+    what_if: Bar | UnsetType = UNSET
+
+    def keys(self) -> int:
+        """Count the keys of the body, those of its bars too."""
+        inner = 0 if isinstance(self.what_if, UnsetType) else held(self.what_if)
+        return super().keys() + inner
+
+
 class RegimeRequest(PredictRequest, frozen=True):
     """Input of `/predict/regime`: as every other, or ready-made observations."""
 
