@@ -20,6 +20,10 @@ NOTE: Final = "the last bar is hypothetical"
 NO_VOLUME: Final = "the hypothetical bar has no volume: volume features are unknown"
 
 
+_GIVEN: Final = frozenset({"level"})
+"""Numbers of an answer that the model was trained to or asked for; no bar moves them."""
+
+
 class WhatIf:
     """Answers questions about a bar that is not there."""
 
@@ -97,10 +101,10 @@ def _own(answer: Answer) -> dict[str, object]:
 
 
 def _changes(before: object, after: object, place: str = "") -> Iterator[tuple[str, float]]:
-    """Yield each number that both answers hold, by its path, and what was added to it."""
+    """Yield each forecast number that both answers hold, by its path, and what was added to it."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in before:
-            if name in after:
+            if name in after and name not in _GIVEN:
                 yield from _changes(before[name], after[name], f"{place}/{name}" if place else name)
     elif isinstance(before, float) and isinstance(after, float) and finite(after - before):
         yield place, after - before

@@ -75,14 +75,17 @@ PREDICT_FORMS: Final = (ONE_BAR, WINDOW, STORED)
 REGIME_FORMS: Final = (*PREDICT_FORMS, OBSERVATIONS)
 
 
-def _supposing(form: Form, close: float) -> Form:
-    """Return a form with a hypothetical bar that closes there behind the bars."""
+def _supposing(form: Form, name: str, close: float) -> Form:
+    """Return a form with a hypothetical bar that closes there behind the bars, and one of its examples with it."""
     bar = {"open": close - 1, "high": close + 0.5, "low": close - 1.5, "close": close, "volume": 20000000}
-    examples = {name: {**example, "what_if": bar} for name, example in form.examples.items()}
-    return Form(form.name, (*form.needs, "what_if"), form.may, examples)
+    return Form(form.name, (*form.needs, "what_if"), form.may, {name: {**form.examples[name], "what_if": bar}})
 
 
-WHAT_IF_FORMS: Final = (_supposing(STORED, 57.0), _supposing(ONE_BAR, 102.0), _supposing(WINDOW, 437.0))
+WHAT_IF_FORMS: Final = (
+    _supposing(STORED, "stored history, explained", 57.0),
+    _supposing(ONE_BAR, "one bar, flat", 102.0),
+    _supposing(WINDOW, "window, columns", 437.0),
+)
 """Closes are near those of the examples: AAPL is stored freed of splits."""
 
 FORECAST_EXAMPLES: Final[Mapping[str, Body]] = {

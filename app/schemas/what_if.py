@@ -62,7 +62,9 @@ class WhatIfAnswer(Struct, frozen=True):
     """The answer as it stands, as it would be after one bar more, and what the bar moves."""
 
     what_if: SupposedBar
-    changes: Annotated[dict[str, float], Meta(description="Each number of the answer, by its path: after less before.")]
+    changes: Annotated[
+        dict[str, float], Meta(description="Each forecast number of the answer, by its path: after less before.")
+    ]
     moved: Annotated[
         Moved | None, Meta(description="By which features; null: `explain` was not true, or no trees answered.")
     ]
