@@ -100,21 +100,39 @@ def grown(draw: st.DrawFn, players: int, outputs: int, depth: int) -> Tree:
 CELLS = st.sampled_from([-math.inf, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 2.0, math.inf, math.nan])
 
 
-@settings(max_examples=150)
-@given(
-    trees=st.lists(grown(players=4, outputs=2, depth=5), min_size=1, max_size=3),
-    x=st.lists(CELLS, min_size=4, max_size=4),
-)
-def test_contributions_are_shapley_values(trees: list[Tree], x: list[float]) -> None:
-    """By the definition, over all 16 coalitions; base and contributions add up to what the trees say."""
-    row = np.array(x)
-    paths = LeafPaths.of(trees, 4)
+@settings(max_examples=80)
+@given(data=st.data(), players=st.integers(1, 6))
+def test_contributions_are_shapley_values(data: st.DataObject, players: int) -> None:
+    """By the definition, over all 2 to 64 coalitions; base and contributions add up to what the trees say."""
+    trees = data.draw(st.lists(grown(players, outputs=2, depth=5), min_size=1, max_size=3))
+    row = np.array(data.draw(st.lists(CELLS, min_size=players, max_size=players)))
+    paths = LeafPaths.of(trees, players)
     (found,) = paths.contributions(row[np.newaxis])
-    assert found == pytest.approx(by_definition(trees, row, 4), abs=1e-12)
-    said = sum((expected(tree, row, frozenset(range(4))) for tree in trees), np.zeros(2))
+    assert found == pytest.approx(by_definition(trees, row, players), abs=1e-12)
+    said = sum((expected(tree, row, frozenset(range(players))) for tree in trees), np.zeros(2))
     nothing_known = sum((expected(tree, row, frozenset()) for tree in trees), np.zeros(2))
     assert paths.base == pytest.approx(nothing_known, abs=1e-12)
     assert paths.base + found.sum(axis=1) == pytest.approx(said, abs=1e-12)
+
+
+@pytest.mark.parametrize("players", range(1, 13))
+def test_a_way_of_any_length_by_hand(players: int) -> None:
+    """Every feature once, in a row, each met: of one leaf that only its own side reaches, all get the same share."""
+    at = np.arange(2 * players + 1)  # nodes that split are even, a leaf of value 0 on their left is odd
+    inner = (at % 2 == 0) & (at < at[-1])
+    tree = Tree(
+        left=np.where(inner, at + 1, -1),
+        right=np.where(inner, at + 2, -1),
+        feature=at // 2,
+        threshold=np.zeros(len(at)),
+        missing_left=np.zeros(len(at), dtype=bool),
+        cover=np.exp2(players - (at + 1.0) // 2.0).astype(np.float64),  # half of the rows went each way
+        value=(at == at[-1]).astype(np.float64)[:, np.newaxis],
+    )
+    paths = LeafPaths.of([tree], players)
+    (found,) = paths.contributions(np.ones((1, players)))
+    assert paths.base.tolist() == [0.5**players]
+    assert found[0] == pytest.approx(np.full(players, (1 - 0.5**players) / players), abs=1e-14)
 
 
 def read_lightgbm(booster: lgb.Booster) -> list[Tree]:
