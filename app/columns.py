@@ -41,6 +41,20 @@ def from_flat(body: PredictRequest, symbol: str | None) -> Bars:
     return _validated(open_, high, low, close, volume, date, symbol, lambda _, field: _pointer(field))
 
 
+def from_supposed(bar: Bar) -> Bars:
+    """Build the run of the one hypothetical bar of a body."""
+    return _validated(
+        [bar.open],
+        [bar.high],
+        [bar.low],
+        [bar.close],
+        None if isinstance(bar.volume, UnsetType) else [bar.volume],
+        None if isinstance(bar.date, UnsetType) else [bar.date],
+        None,
+        lambda _, field: _pointer("what_if", field),
+    )
+
+
 def from_columns(window: Columns, symbol: str | None) -> Bars:
     """Build a run from columns."""
     return _validated(

@@ -172,6 +172,11 @@ def of_sent(bars: Bars, symbol: str | None, store: BarStore, *notes: str) -> Con
     return _context(bars, symbol, store, None, *notes)
 
 
+def extended(known: Context, bar: Bars, store: BarStore, *notes: str) -> Context:
+    """Return the context of the known bars and one more, which follows them."""
+    return _context(joined(known.bars, bar), known.symbol, store, known.adjustment, *notes)
+
+
 def named(symbol: str) -> str:
     """Return the symbol as stores write it; raises ``ProblemError`` where it can't be one."""
     try:

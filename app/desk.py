@@ -21,6 +21,7 @@ from app.serving import Serving
 from app.settings import Settings
 from app.versions import Versions
 from app.watch import freeze, watch
+from app.what_if import WhatIf
 from models.tasks.registry import task_of
 
 
@@ -34,6 +35,7 @@ class Desk:
     loader: Loader
     plane: Plane
     forecaster: Forecaster
+    what_if: WhatIf
     batches: Batches
     queries: Queries
     body_timeout_seconds: float
@@ -49,6 +51,7 @@ class Desk:
             loader=loader,
             plane=plane,
             forecaster=Forecaster(plane, versions),
+            what_if=WhatIf(plane, versions),
             batches=Batches(plane, settings.max_batch_rows),
             queries=Queries(settings),
             body_timeout_seconds=settings.body_timeout_seconds,
@@ -63,7 +66,7 @@ class Desk:
         """Answer one question about bars by one model."""
         asked = resolve(query, self.serving.bars)
         slot = self.versions.slot(model, query.version, query.as_of or asked.as_of)
-        return self.plane.predict(slot, asked, query.level)
+        return self.plane.predict(slot, asked, level=query.level, explain=query.explain)
 
     def regime_of(self, model: str, seen: Observations) -> Answer:
         """Answer from ready-made observations instead of bars."""
@@ -77,9 +80,17 @@ class Desk:
         asked = resolve(question, self.serving.bars)
         day = question.as_of or asked.as_of
         slots = {model: self.versions.slot(model, question.version, day) for model in self.serving.models}
-        level = question.level
-        answers = self.plane.together([slots[model] for model in self.bar_models], asked, level)
-        query = ForecastQuery(periods=SHORT, symbol=asked.symbol, history=asked.bars, regressors={}, level=level)
+        answers = self.plane.together(
+            [slots[model] for model in self.bar_models], asked, level=question.level, explain=question.explain
+        )
+        query = ForecastQuery(
+            periods=SHORT,
+            symbol=asked.symbol,
+            history=asked.bars,
+            regressors={},
+            level=question.level,
+            explain=question.explain,
+        )
         for model, slot in slots.items():
             if model not in answers:
                 answers[model] = self.forecaster.path(slot, asked, query)

@@ -1,5 +1,6 @@
 """Price paths: from a question about the next sessions to Prophet's answer, or a random walk's."""
 
+import datetime as dt
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from app import problems
 from app.columns import invalid, to_date
 from app.context import Context, basis, named, of_sent, of_stored
 from app.errors import ProblemError, pointer, shown
-from app.plane import FAILED, FALLBACK_BARS, NOT_FINITE, Answer, Plane
+from app.plane import FAILED, FALLBACK_BARS, NOT_ASKED, NOT_FINITE, RULE_OF_THUMB, Answer, Explained, Plane
 from app.queries import ForecastQuery
 from app.schemas.answers import Fault
 from app.serving import Slot
@@ -20,6 +21,7 @@ from app.versions import Versions
 from data.bar_store import BarStore
 from feature_mapper.typing import DateArray, FloatArray
 from models.forecast import ForecastModel, PriceForecast
+from models.tasks.base import Fields
 from models.tasks.forecast import walk
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,12 @@ class Forecaster:
         if not all(np.isfinite(line).all() for line in (said.path, said.lower, said.upper)):
             log.error("request %s: %s answered a number that is not finite", REQUEST_ID.get(), slot.model)
             return self._fallback(slot, asked, query, NOT_FINITE)
-        return self._answer(slot, asked, said, days)
+        told = NOT_ASKED
+        if query.explain:
+            told = self._plane.explained(
+                slot, None, lambda _: _dated(model.explain(known, dates, regressors=query.regressors), days)
+            )
+        return self._answer(slot, asked, said, days, told)
 
     def _context(self, slot: Slot, query: ForecastQuery) -> Context:
         store = self._serving.bars
@@ -100,7 +107,9 @@ class Forecaster:
             raise invalid("", "expected a history or a symbol, as nothing is stored; send history")
         return of_stored(symbol, None, store)
 
-    def _answer(self, slot: Slot, asked: Context, said: PriceForecast, days: DateArray | None) -> Answer:
+    def _answer(
+        self, slot: Slot, asked: Context, said: PriceForecast, days: DateArray | None, told: Explained
+    ) -> Answer:
         loaded = slot.loaded
         if loaded is None:
             raise AssertionError(slot.model)  # a path came from it
@@ -117,7 +126,7 @@ class Forecaster:
             "regressors": {fill.name: {"values": list(fill.values), "source": fill.source} for fill in said.regressors},
         }
         return self._plane.envelope(
-            slot, replace(asked, warnings=tuple(notes)), len(said.path), fields, said.tier, None, said.strange
+            slot, replace(asked, warnings=tuple(notes)), len(said.path), fields, said.tier, None, told, said.strange
         )
 
     def _fallback(self, slot: Slot, asked: Context, query: ForecastQuery, reason: str) -> Answer:
@@ -130,7 +139,8 @@ class Forecaster:
             "forecast": _points(asked.sessions(query.periods), path, None, None),
             "regressors": {},
         }
-        return self._plane.envelope(slot, asked, query.periods, fields, None, reason)
+        told = RULE_OF_THUMB if query.explain else NOT_ASKED
+        return self._plane.envelope(slot, asked, query.periods, fields, None, reason, told)
 
 
 def _set_aside(symbol: str | None, store: BarStore) -> tuple[str, ...]:
@@ -160,11 +170,23 @@ def _check(model: ForecastModel, query: ForecastQuery, level: float) -> None:
         raise invalid("/level", detail)
 
 
+def _days(sessions: DateArray | None, n: int) -> list[dt.date | None]:
+    return [None] * n if sessions is None else [to_date(day) for day in sessions]
+
+
+def _dated(explanation: Fields, sessions: DateArray | None) -> Fields:
+    """Put the days that an answer shows to the parts of a path."""
+    rows = cast("list[Fields]", explanation["components"])
+    days = [None if day is None else str(day) for day in _days(sessions, len(rows))]
+    dated = [{"ds": day, **row} for day, row in zip(days, rows, strict=True)]
+    return {**explanation, "components": dated}
+
+
 def _points(
     sessions: DateArray | None, path: FloatArray, lower: FloatArray | None, upper: FloatArray | None
 ) -> list[dict[str, object]]:
     n = len(path)
-    days = [None] * n if sessions is None else [to_date(day) for day in sessions]
+    days = _days(sessions, n)
     return [
         {"ds": day, "yhat": middle, "yhat_lower": low, "yhat_upper": high}
         for day, middle, low, high in zip(

@@ -22,8 +22,9 @@ from app.tracing import REQUEST_ID
 from feature_mapper.bars import Bars
 from feature_mapper.mapper import compute
 from models.answer import RowAnswer
+from models.families.base import Unexplained
 from models.regime import RegimeModel
-from models.served import BarsModel
+from models.served import BarsModel, ServedModel
 from models.tabular import Mapper, TabularModel
 from models.tasks.bands import LevelUnknown
 from models.tasks.base import BarsTask, Fields
@@ -63,6 +64,18 @@ class Verdict:
     strange: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """How an answer came about, or a note on why that can't be said; neither if nobody asked."""
+
+    content: Fields | None = None
+    note: str | None = None
+
+
+NOT_ASKED: Final = Explained()
+RULE_OF_THUMB: Final = Explained(note="no explanation: a rule of thumb answered, not the model")
+
+
 class Plane:
     """Answers questions from what serves."""
 
@@ -73,7 +86,15 @@ class Plane:
         self._metrics = metrics
         self._skills: dict[tuple[str, str, int], Skill | None] = {}
 
-    def predict(self, slot: Slot, asked: Context, level: float | None = None) -> Answer:
+    def predict(
+        self,
+        slot: Slot,
+        asked: Context,
+        *,
+        level: float | None = None,
+        explain: bool = False,
+        mapped: Mapper = compute,
+    ) -> Answer:
         """Answer one question about bars by one version of a model.
 
         Raises
@@ -83,8 +104,11 @@ class Plane:
 
         """
         self.check_level([slot], level)
-        (verdict,) = self.verdicts(slot, asked.bars, 1, level=level)
-        return self._answer(slot, asked, verdict)
+        (verdict,) = self.verdicts(slot, asked.bars, 1, mapped, level)
+        if not explain:
+            return self._answer(slot, asked, verdict, NOT_ASKED)
+        told = self.explained(slot, verdict.reason, lambda model: _explained(model, asked.bars, mapped))
+        return self._answer(slot, asked, verdict, told)
 
     def check_level(self, slots: Sequence[Slot], level: float | None) -> None:
         """Refuse a level of intervals that one of the models never measured, by a ``ProblemError``.
@@ -99,11 +123,13 @@ class Plane:
                 except LevelUnknown as error:
                     raise invalid("/level", f"{slot.model}: {error}") from None
 
-    def together(self, slots: Sequence[Slot], asked: Context, level: float | None = None) -> dict[str, Answer]:
+    def together(
+        self, slots: Sequence[Slot], asked: Context, *, level: float | None = None, explain: bool = False
+    ) -> dict[str, Answer]:
         """Answer one question by several models in one feature pass. Raises as `predict`."""
         self.check_level(slots, level)
-        verdicts = self.shared_verdicts(slots, asked.bars, level)
-        return {slot.model: self._answer(slot, asked, verdict) for slot, verdict in zip(slots, verdicts, strict=True)}
+        shared = SharedPass(slots, asked.bars)
+        return {slot.model: self.predict(slot, asked, level=level, explain=explain, mapped=shared) for slot in slots}
 
     def regime_of(self, slot: Slot, seen: Observations) -> Answer:
         """Answer from ready-made observations instead of bars.
@@ -121,12 +147,20 @@ class Plane:
             raise invalid(f"/returns_window/{row}", detail)
         bars = implied_bars(seen)
         asked = replace(of_sent(bars, seen.symbol, self.serving.bars), warnings=())  # there is nothing to say of bars
+        told = NOT_ASKED
         if slot.loaded is None:
-            return self._answer(slot, asked, self._fallback(slot, bars, slot.condition))
-        regimes = cast("RegimeModel", slot.loaded.model)
-        said = self.attempt(slot, lambda: [regimes.answer_observations(seen.returns, seen.volatility)])
-        (verdict,) = self._judged(slot, bars, said)
-        return self._answer(slot, asked, verdict)
+            verdict = self._fallback(slot, bars, slot.condition)
+        else:
+            regimes = cast("RegimeModel", slot.loaded.model)
+            said = self.attempt(slot, lambda: [regimes.answer_observations(seen.returns, seen.volatility)])
+            (verdict,) = self._judged(slot, bars, said)
+        if seen.explain:
+            told = self.explained(
+                slot,
+                verdict.reason,
+                lambda model: cast("RegimeModel", model).explain_observations(seen.returns, seen.volatility),
+            )
+        return self._answer(slot, asked, verdict, told)
 
     def shared_verdicts(self, slots: Sequence[Slot], bars: Bars, level: float | None = None) -> list[Verdict]:
         """Judge as of the last bar by several models in one feature pass."""
@@ -163,15 +197,35 @@ class Plane:
             verdict for half, count in halves for verdict in self._verdicts(slot, half, count, mapped, level, told=True)
         ]
 
-    def attempt(self, slot: Slot, ask: Callable[[], T], *, told: bool = False) -> T | None:
-        """Return what the model says; None if it raises, which is logged with its stack unless that was ``told``."""
+    def attempt(
+        self, slot: Slot, ask: Callable[[], T], *, told: bool = False, passed: tuple[type[Exception], ...] = ()
+    ) -> T | None:
+        """Return what the model says; None if it raises, which is logged with its stack unless that was ``told``.
+
+        What is ``passed`` is for the caller.
+        """
         try:
             with np.errstate(all="ignore"):  # prices at the edges of the floats; what is not finite is seen to later
                 return ask()
+        except passed:
+            raise
         except Exception:  # whatever a model raises on valid input is the model's fault, and it is answered for
             if not told:
                 log.exception("request %s: %s failed", REQUEST_ID.get(), slot.model)
             return None
+
+    def explained(self, slot: Slot, reason: str | None, ask: Callable[[ServedModel], Fields]) -> Explained:
+        """Return what the model says of its own answer; ``reason`` is why a rule of thumb answered, if it did."""
+        if reason is not None or slot.loaded is None:
+            return RULE_OF_THUMB
+        model = slot.loaded.model
+        try:
+            said = self.attempt(slot, lambda: ask(model), passed=(Unexplained,))
+        except Unexplained as error:
+            return Explained(note=f"no explanation: {error}")
+        if said is None or not finite(said):
+            return Explained(note="no explanation: the model answered, and its explanation failed; the log says why")
+        return Explained(said)
 
     def _judged(self, slot: Slot, bars: Bars, said: Sequence[RowAnswer] | None, rows: int = 1) -> list[Verdict]:
         """Take finite answers as they are, and put a rule of thumb in the place of others."""
@@ -205,9 +259,9 @@ class Plane:
         task = cast("BarsTask", task_of(slot.model))
         return Verdict(task.fallback(bars.tail(FALLBACK_BARS), slot.head), None, reason)
 
-    def _answer(self, slot: Slot, asked: Context, verdict: Verdict) -> Answer:
+    def _answer(self, slot: Slot, asked: Context, verdict: Verdict, told: Explained) -> Answer:
         horizon = task_of(slot.model).identity.horizon
-        return self.envelope(slot, asked, horizon, verdict.fields, verdict.tier, verdict.reason, verdict.strange)
+        return self.envelope(slot, asked, horizon, verdict.fields, verdict.tier, verdict.reason, told, verdict.strange)
 
     def envelope(
         self,
@@ -217,6 +271,7 @@ class Plane:
         fields: Mapping[str, object],
         tier: int | None,
         reason: str | None,
+        told: Explained = NOT_ASKED,
         strange: tuple[str, ...] = (),
     ) -> Answer:
         """Put the envelope around the task's fields."""
@@ -227,6 +282,8 @@ class Plane:
         if loaded is not None and as_of is not None and as_of < loaded.manifest.last_date:
             seen = f"the model was trained on sessions after as_of, up to {loaded.manifest.last_date}"
             warnings.append(f"{seen}: its measured skill does not apply to this answer")
+        if told.note is not None:
+            warnings.append(told.note)
         return {
             "model": slot.model,
             "model_version": None if loaded is None else loaded.version,
@@ -245,6 +302,7 @@ class Plane:
             "source": "model" if loaded is not None else "fallback",
             "reason": reason,
             "warnings": warnings,
+            "explanation": told.content,
         }
 
     def skill(self, slot: Slot, tier: int) -> Skill | None:
@@ -260,6 +318,12 @@ class Plane:
 
 def _asked(model: BarsModel, bars: Bars, rows: int, mapped: Mapper, level: float | None) -> list[RowAnswer]:
     return model.answer(bars, rows, mapped, level) if isinstance(model, TabularModel) else model.answer(bars, rows)
+
+
+def _explained(model: ServedModel, bars: Bars, mapped: Mapper) -> Fields:
+    if isinstance(model, TabularModel):
+        return model.explain(bars, mapped)
+    return cast("BarsModel", model).explain(bars)
 
 
 def _prefixes(bars: Bars, rows: int) -> Iterator[Bars]:

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import UnsetType
 
 from app import problems
-from app.columns import float_array, from_columns, from_flat, from_history, from_rows, invalid
+from app.columns import float_array, from_columns, from_flat, from_history, from_rows, from_supposed, invalid
 from app.decoding import JsonDecoder
 from app.errors import ProblemError, pointer
 from app.schemas import forms
@@ -26,6 +26,7 @@ from app.schemas.requests import (
     IntervalRequest,
     PredictRequest,
     RegimeRequest,
+    WhatIfRequest,
     given,
 )
 from app.settings import Settings
@@ -38,6 +39,7 @@ V = TypeVar("V")
 PREDICT: Final = JsonDecoder(PredictRequest)
 INTERVAL: Final = JsonDecoder(IntervalRequest)
 REGIME: Final = JsonDecoder(RegimeRequest)
+WHAT_IF: Final = JsonDecoder(WhatIfRequest)
 FORECAST: Final = JsonDecoder(ForecastRequest)
 BATCH: Final = JsonDecoder(BatchRequest)
 
@@ -51,6 +53,7 @@ class BarsQuery:
     as_of: dt.date | None
     version: str | None = None
     level: float | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -61,6 +64,15 @@ class Observations:
     volatility: FloatArray
     symbol: str | None
     version: str | None = None
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
+class WhatIfQuery:
+    """Input of a prediction, and the one bar that is supposed to follow."""
+
+    question: BarsQuery
+    bar: Bars
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -77,6 +89,7 @@ class ForecastQuery:
     regressors: Mapping[str, FloatArray]
     level: float | None
     version: str | None = None
+    explain: bool = False
 
 
 class Queries:
@@ -117,7 +130,16 @@ class Queries:
         if len(wrong):
             row = int(wrong[0])
             raise invalid(f"/volatility_window/{row}", f"expected a volatility above 0, found {volatility[row]:g}")
-        return Observations(returns, volatility, _optional(body.symbol), _optional(body.version))
+        return Observations(returns, volatility, _optional(body.symbol), _optional(body.version), body.explain is True)
+
+    def what_if(self, raw: bytes) -> WhatIfQuery:
+        """Read the body of a `/what-if/*` route; raises `ProblemError`."""
+        body = WHAT_IF(raw)
+        question = self._bars_query(body, forms.WHAT_IF_FORMS)
+        bar = _optional(body.what_if)
+        if bar is None:
+            raise AssertionError  # unreachable: every form needs it
+        return WhatIfQuery(question, from_supposed(bar))
 
     def forecast(self, raw: bytes) -> ForecastQuery:
         """Read the body of `/forecast/price`; raises `ProblemError`."""
@@ -134,7 +156,15 @@ class Queries:
         if history is not None:
             self._bound(len(history), "/history")
         bars = None if history is None else from_history(history, symbol)
-        return ForecastQuery(body.periods, symbol, bars, regressors, _optional(body.level), _optional(body.version))
+        return ForecastQuery(
+            periods=body.periods,
+            symbol=symbol,
+            history=bars,
+            regressors=regressors,
+            level=_optional(body.level),
+            version=_optional(body.version),
+            explain=body.explain is True,
+        )
 
     def batch(self, raw: bytes) -> Iterator[BarsQuery | ProblemError]:
         """Read the items of a JSON batch one by one, in order; a wrong one is its problem, and harms no other.
@@ -159,6 +189,9 @@ class Queries:
             query = self.predict_item(item)
             if query.version is not None:
                 raise invalid("/version", "expected no version, as a batch is answered by what serves; take it out")
+            if query.explain:
+                detail = "expected no explanation to be asked for, as rows of batches are short; ask the single route"
+                raise invalid("/explain", detail)
         except ProblemError as error:
             return error.below(f"/items/{row}")
         return query
@@ -166,14 +199,15 @@ class Queries:
     def _bars_query(self, body: PredictRequest, allowed: Sequence[forms.Form]) -> BarsQuery:
         form = _require_form(body, allowed)
         symbol, window, version = _optional(body.symbol), body.bars, _optional(body.version)
+        explain = body.explain is True
         if isinstance(window, Columns):
             self._bound(len(window.close), "/bars")
-            return BarsQuery(from_columns(window, symbol), symbol, None, version)
+            return BarsQuery(from_columns(window, symbol), symbol, None, version, explain=explain)
         if not isinstance(window, UnsetType):
             self._bound(len(window), "/bars")
-            return BarsQuery(from_rows(window, symbol), symbol, None, version)
-        bars = from_flat(body, symbol) if form.needs == forms.ONE_BAR.needs else None
-        return BarsQuery(bars, symbol, _optional(body.as_of), version)
+            return BarsQuery(from_rows(window, symbol), symbol, None, version, explain=explain)
+        bars = from_flat(body, symbol) if form.name == forms.ONE_BAR.name else None
+        return BarsQuery(bars, symbol, _optional(body.as_of), version, explain=explain)
 
     def _bound(self, found: int, place: str) -> None:
         if found > self._max_bars:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
@@ -18,6 +18,7 @@ from models.manifest import Manifest
 from models.ranges import KnownRanges, strange_bars
 from models.scale import HarScale
 from models.store import Artifact
+from models.tasks.base import Fields
 from models.tasks.forecast import Forecast
 from models.tiers import tier_at
 from models.typing import Json, JsonObject
@@ -139,15 +140,14 @@ class ForecastModel:
         if not low <= level <= high:
             raise ForecastError(f"expected a level from {low:g} to {high:g}, found {level:g}; ask for one in between")
         position = tier_at(self._tiers, len(bars))
-        symbol = POOLED if bars.symbol is None or bars.symbol not in self._paths else bars.symbol
-        path = self._paths[symbol]
+        path, own = self._path_of(bars)
         filled = tuple(_fill(name, bars, path, sessions, regressors) for name in path.regressors)
         centre = path.anchored_path(
             sessions,
-            {fill.name: to_regressor(np.array(fill.values)) for fill in filled},
+            _to_path(filled),
             last_close=float(bars.close[-1]),
             as_of=bars.date[-1],
-            regressors_as_of={fill.name: _regressor_now(fill.name, bars, path) for fill in filled},
+            regressors_as_of=_now(bars, path),
         )
         head = self._heads[position]
         steps = np.arange(1, len(sessions) + 1, dtype=np.float64)
@@ -162,10 +162,48 @@ class ForecastModel:
             upper=np.minimum(upper, edges.max),
             level=level,
             tier=self._tiers[position],
-            own_path=symbol != POOLED,
+            own_path=own,
             regressors=filled,
             strange=strange_bars(self._ranges[position], bars, 1)[0],
         )
+
+    def explain(self, bars: Bars, sessions: DateArray, *, regressors: Mapping[str, FloatArray]) -> Fields:
+        """Say what each session of `forecast` of the same bars, sessions and regressors is the sum of.
+
+        Raises
+        ------
+        ForecastError
+            The bars have no dates.
+
+        """
+        if bars.date is None:
+            raise ForecastError("expected dated bars, found none with dates; give each row its date")
+        path, _ = self._path_of(bars)
+        parts = path.anchored_components(
+            sessions,
+            _to_path([_fill(name, bars, path, sessions, regressors) for name in path.regressors]),
+            as_of=bars.date[-1],
+            regressors_as_of=_now(bars, path),
+        )
+        return {
+            "kind": "components",
+            "unit": "log of price relative to the last close",
+            "last_close": float(bars.close[-1]),
+            "components": [
+                {
+                    "trend": float(parts.trend[row]),
+                    "seasonalities": {name: float(part[row]) for name, part in parts.seasonalities.items()},
+                    "regressors": {name: float(part[row]) for name, part in parts.regressors.items()},
+                    "total": total,
+                }
+                for row, total in enumerate(parts.total.tolist())
+            ],
+        }
+
+    def _path_of(self, bars: Bars) -> tuple[prophet.ProphetPath, bool]:
+        """Return the path that serves the symbol of the bars, and whether it is its own."""
+        symbol = POOLED if bars.symbol is None or bars.symbol not in self._paths else bars.symbol
+        return self._paths[symbol], symbol != POOLED
 
     def golden_answer(self, case: JsonObject) -> dict[str, Json]:
         """Answer a golden case: bars, the sessions asked for, and a level."""
@@ -214,6 +252,15 @@ def _fill(
         return Filled(name, tuple(given[name].tolist()), "request")
     value, source = _last_known(name, bars, path)
     return Filled(name, (value,) * len(sessions), source)
+
+
+def _to_path(filled: Iterable[Filled]) -> dict[str, FloatArray]:
+    return {fill.name: to_regressor(np.array(fill.values)) for fill in filled}
+
+
+def _now(bars: Bars, path: prophet.ProphetPath) -> dict[str, float]:
+    """Return the regressors as of the last bar, as the path takes them."""
+    return {name: _regressor_now(name, bars, path) for name in path.regressors}
 
 
 def _regressor_now(name: str, bars: Bars, path: prophet.ProphetPath) -> float:

@@ -1,12 +1,13 @@
 """A served regime model: filtered state probabilities from a bounded window of bars."""
 
+import math
 from typing import Final, Self
 
 import msgspec
 import numpy as np
 
 from feature_mapper.bars import Bars
-from feature_mapper.typing import FloatArray
+from feature_mapper.typing import DateArray, FloatArray
 from feature_mapper.volatility import garman_klass_variance
 from models.answer import RowAnswer
 from models.families import hmm
@@ -21,6 +22,9 @@ from models.tiers import spans, tier_at
 from models.typing import Json, JsonObject
 
 WEIGHTS: Final = "hmm.json"
+
+EXPLAINED: Final = 20
+"""Sessions, the last included, whose states an explanation lists: about a month."""
 
 
 class RegimeModel:
@@ -64,9 +68,53 @@ class RegimeModel:
         n observations stand for n + 1 bars. ``volatility`` is the root of the Garman-Klass variance, a session each.
         """
         tier = self._bars[tier_at(self._bars, len(returns) + 1)]
-        seen = np.stack([returns, np.log(np.maximum(volatility, FLOOR**0.5))], axis=1)
-        posterior = self._hmm.filter_windows(seen, max(tier - 1, 1), 1)
+        posterior = self._hmm.filter_windows(_observed(returns, volatility), max(tier - 1, 1), 1)
         return RowAnswer(self._fields(posterior)[0], tier)
+
+    def explain(self, bars: Bars) -> Fields:
+        """Say how the answer as of the last bar came about: the states of the last sessions, and the last step.
+
+        The states are those of the one recursion that ends in the answer. An earlier day's own answer may differ in
+        small digits, as its window began earlier.
+        """
+        tier = self._bars[tier_at(self._bars, len(bars))]
+        seen, width, _ = window(observations(bars), tier, 1)
+        return self._explanation(seen[-width:], bars.date)
+
+    def explain_observations(self, returns: FloatArray, volatility: FloatArray) -> Fields:
+        """Say how the answer of `answer_observations` came about."""
+        tier = self._bars[tier_at(self._bars, len(returns) + 1)]
+        return self._explanation(_observed(returns, volatility)[-max(tier - 1, 1) :], None)
+
+    def _explanation(self, seen: FloatArray, dates: DateArray | None) -> Fields:
+        """Explain by the rows of a window; ``dates`` end on the same day."""
+        posterior = self._hmm.filter(seen)
+        rows = min(EXPLAINED, len(posterior))
+        before = self._hmm.start if len(posterior) == 1 else self._hmm.next_probabilities(posterior[-2:-1])[0]
+        moved, logs = seen[-1].tolist()
+        return {
+            "kind": "states",
+            "path": [
+                {
+                    "date": None if day is None else str(day),
+                    "regime": self._hmm.states[int(np.argmax(shares))],
+                    "probabilities": self._named(shares),
+                }
+                for day, shares in zip(
+                    [None] * rows if dates is None else dates[-rows:], posterior[-rows:], strict=True
+                )
+            ],
+            "last_step": {
+                "log_return": None if math.isnan(moved) else moved,
+                "volatility": math.exp(logs),
+                "expected": self._named(before),
+                "log_likelihood": self._named(self._hmm.log_likelihoods(seen[-1:])[0]),
+                "probabilities": self._named(posterior[-1]),
+            },
+        }
+
+    def _named(self, numbers: FloatArray) -> Fields:
+        return dict(zip(self._hmm.states, numbers.tolist(), strict=True))
 
     def _fields(self, posterior: FloatArray) -> list[Fields]:
         following = self._hmm.next_probabilities(posterior)
@@ -103,6 +151,10 @@ def observations(bars: Bars) -> FloatArray:
     returns = np.full(len(bars), np.nan)
     returns[1:] = np.log(bars.close[1:] / bars.close[:-1])
     return np.stack([returns, 0.5 * np.log(np.maximum(garman_klass_variance(bars), FLOOR))], axis=1)
+
+
+def _observed(returns: FloatArray, volatility: FloatArray) -> FloatArray:
+    return np.stack([returns, np.log(np.maximum(volatility, FLOOR**0.5))], axis=1)
 
 
 def window(seen: FloatArray, tier: int, rows: int) -> tuple[FloatArray, int, int]:

@@ -8,6 +8,7 @@ from models.certificate import CERTIFICATE_NAME, passed
 from models.golden import replay
 from models.manifest import Manifest
 from models.store import Artifact
+from models.tasks.base import Fields
 from models.typing import Json, JsonObject
 
 
@@ -26,6 +27,10 @@ class BarsModel(ServedModel, Protocol):
 
     def answer(self, bars: Bars, rows: int = 1) -> list[RowAnswer]:
         """Answer as of each of the last ``rows`` bars, oldest first; each sees the bars up to its own only."""
+        ...
+
+    def explain(self, bars: Bars) -> Fields:
+        """Say how the answer as of the last bar came about; raises ``Unexplained`` if its family can't."""
         ...
 
 

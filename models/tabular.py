@@ -1,7 +1,7 @@
 """A served model on feature rows: for each tier of history one estimator, one yardstick and one head."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, cast
 
 import numpy as np
@@ -12,7 +12,8 @@ from feature_mapper.manifest import resolve
 from feature_mapper.mapper import compute
 from feature_mapper.typing import FloatArray
 from models.answer import RowAnswer
-from models.families.base import TabularEstimator, tabular_family
+from models.explanation import MarginParts
+from models.families.base import AdditiveEstimator, TabularEstimator, Unexplained, tabular_family
 from models.features import to_entries
 from models.golden import bars_from_json, numbers_to_json
 from models.manifest import Manifest
@@ -20,7 +21,7 @@ from models.ranges import KnownRanges
 from models.scale import HarScale
 from models.store import Artifact
 from models.tasks.bands import at_level
-from models.tasks.base import Columns, Head, TabularTask
+from models.tasks.base import Columns, Fields, Head, Reading, TabularTask
 from models.tasks.registry import task_of
 from models.tiers import spans, tier_at
 from models.typing import Json, JsonObject
@@ -42,13 +43,36 @@ class FittedTier:
 
     def columns(self, task: TabularTask, bars: Bars, x: FloatArray, head: Head) -> Columns:
         """Forecast as of each of the last bars, whose features are the rows of ``x``."""
-        margin = self.estimator.predict(x)
-        scale = np.ones(len(x)) if self.scale is None else self.scale.volatility(bars, len(x))
-        return task.columns(margin, scale, head)
+        return task.columns(self.estimator.predict(x), self._scale(bars, len(x)), head)
 
     def strange(self, x: FloatArray, bars: Bars) -> list[tuple[str, ...]]:
         """Return for each of the last bars, whose features are the rows of ``x``, what makes it unlike training."""
         return [()] * len(x) if self.ranges is None else self.ranges.strange(x, bars)
+
+    def parts(
+        self, task: TabularTask, bars: Bars, mapped: Mapper = compute, like: Reading | None = None
+    ) -> MarginParts:
+        """Say what each feature adds to the margin as of the last bar; of several, to the one that ``like`` reads.
+
+        Raises
+        ------
+        Unexplained
+            The estimator can't say.
+
+        """
+        if not isinstance(self.estimator, AdditiveEstimator):
+            kind = type(self.estimator).__name__
+            raise Unexplained(f"expected an estimator that knows what features add, found {kind}, which does not")
+        x = mapped(bars, self.features, 1)
+        margin, parts = self.estimator.predict(x), self.estimator.contributions(x)
+        reading = task.reading(margin, float(self._scale(bars, 1)[0]), self.head, scores=parts.scores)
+        if like is not None:
+            reading = replace(reading, output=like.output, unit=like.unit)
+        said = parts.margin if parts.scores else margin
+        return MarginParts.of(self.features, x[0], said, parts, reading)
+
+    def _scale(self, bars: Bars, rows: int) -> FloatArray:
+        return np.ones(rows) if self.scale is None else self.scale.volatility(bars, rows)
 
     def vector(self, bars: Bars, rows: int) -> FloatArray:
         """Return the features of the last ``rows`` bars, shape (rows, features)."""
@@ -140,6 +164,15 @@ class TabularModel:
                 for fields, strange in zip(told, tier.strange(x, known), strict=True)
             ]
         return answers
+
+    def explain(self, bars: Bars, mapped: Mapper = compute) -> Fields:
+        """Say what each feature adds to the answer as of the last bar; raises ``Unexplained`` as `FittedTier` does."""
+        return self.tier_for(len(bars)).parts(self.task, bars, mapped).as_json()
+
+    def moves(self, before: Bars, after: Bars) -> Fields:
+        """Say which features moved the answer from one run of bars to another; raises as `explain`."""
+        now = self.tier_for(len(after)).parts(self.task, after)
+        return now.since(self.tier_for(len(before)).parts(self.task, before, like=now.reading))
 
     def golden_answer(self, case: JsonObject) -> dict[str, Json]:
         """Answer one golden case: the features, the tier and the fields."""

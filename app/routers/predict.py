@@ -15,8 +15,8 @@ from app.operations import Body, Endpoint, Operation, json_response
 from app.plane import Answer
 from app.queries import BarsQuery, ForecastQuery, Observations
 from app.routers.access import desk, require_query
-from app.schemas import answers, forms
-from app.schemas.requests import ForecastRequest, IntervalRequest, PredictRequest, RegimeRequest
+from app.schemas import answers, forms, what_if
+from app.schemas.requests import ForecastRequest, IntervalRequest, PredictRequest, RegimeRequest, WhatIfRequest
 from models.tasks.registry import route_of, task_of
 
 ANSWERS: Final[dict[str, type[answers.Envelope]]] = {
@@ -28,6 +28,15 @@ ANSWERS: Final[dict[str, type[answers.Envelope]]] = {
     "forecast": answers.ForecastAnswer,
 }
 """Answer of each task."""
+
+SUPPOSED: Final[dict[str, type[what_if.WhatIfAnswer]]] = {
+    "return": what_if.ReturnWhatIf,
+    "direction": what_if.DirectionWhatIf,
+    "volatility": what_if.VolatilityWhatIf,
+    "risk": what_if.RiskWhatIf,
+    "regime": what_if.RegimeWhatIf,
+}
+"""Answer of each task of bars to a hypothetical one."""
 
 REFUSALS: Final = (
     problems.UNKNOWN_SYMBOL,
@@ -46,8 +55,10 @@ _VERSION: Final = VERSION_HEADER.lower().encode()
 
 
 def operations(models: Iterable[str]) -> list[Operation]:
-    """Return the operations of these models, and the one that asks them all."""
-    return [_operation(model) for model in models] + [EVERYTHING]
+    """Return the operations of these models, the one that asks them all, and those that suppose a next bar."""
+    names = list(models)
+    supposing = [_supposing(model) for model in names if task_of(model).identity.name in SUPPOSED]
+    return [*map(_operation, names), EVERYTHING, *supposing]
 
 
 def _operation(model: str) -> Operation:
@@ -62,6 +73,21 @@ def _operation(model: str) -> Operation:
         answer=ANSWERS[task.name],
         body=_BODIES.get(task.name, PREDICT),
         problems=REFUSALS + ((problems.HORIZON_TOO_FAR,) if task.name == "forecast" else ()),
+    )
+
+
+def _supposing(model: str) -> Operation:
+    task = task_of(model).identity
+    return Operation(
+        method="POST",
+        path=f"/what-if{route_of(model).removeprefix('/predict')}",
+        endpoint=_what_if(model),
+        summary=f"What if: {model}",
+        description="What one hypothetical bar after the known ones would move in the answer. " + task.question,
+        tag="what-if",
+        answer=SUPPOSED[task.name],
+        body=WHAT_IF,
+        problems=REFUSALS,
     )
 
 
@@ -107,6 +133,16 @@ def _forecast(model: str) -> Endpoint:
     return forecast
 
 
+def _what_if(model: str) -> Endpoint:
+    async def suppose(request: Request) -> Response:
+        """Answer before and after a hypothetical bar."""
+        at = desk(request)
+        query = at.queries.what_if(await _json(request, at))
+        return json_response(await _asked(query.question, lambda: at.what_if.answer(model, query)))
+
+    return suppose
+
+
 async def everything(request: Request) -> Response:
     """Answer one question by every model, and say where they contradict each other."""
     at = desk(request)
@@ -122,7 +158,7 @@ async def _json(request: Request, at: Desk) -> bytes:
 
 async def _asked(query: BarsQuery | Observations | ForecastQuery, ask: Callable[[], Answer]) -> Answer:
     """Answer at once, as that takes less than handing it to a thread; in a thread where it may take long."""
-    slow = query.version is not None or builds_calendar(query.symbol)
+    slow = query.version is not None or query.explain or builds_calendar(query.symbol)
     return await run_in_threadpool(ask) if slow else ask()
 
 
@@ -152,6 +188,7 @@ INTERVAL: Final = Body(
     forms=forms.INTERVAL_FORMS,
     examples={**_examples(forms.INTERVAL_FORMS), **forms.INTERVAL_EXAMPLES},
 )
+WHAT_IF: Final = Body(struct=WhatIfRequest, forms=forms.WHAT_IF_FORMS, examples=_examples(forms.WHAT_IF_FORMS))
 
 _BODIES: Final = {
     "return": INTERVAL,

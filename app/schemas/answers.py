@@ -113,6 +113,54 @@ class Abstain(Struct, frozen=True):
     reasons: list[AbstainReason]
 
 
+class Explanation(Struct, frozen=True):
+    """How an answer came about; of one of the kinds below."""
+
+
+class Contribution(Struct, frozen=True):
+    """What one feature adds to the margin of an answer."""
+
+    feature: Annotated[str, Meta(description="Name in the catalogue.", examples=["session_volatility_log_ratio_1_21"])]
+    meaning: Annotated[str, Meta(description="What it is: its formula, in full.")]
+    unit: Annotated[str, Meta(description="Unit of its value.", examples=["log ratio"])]
+    value: Annotated[float | None, Meta(description="Its value as of the last bar; null: the bars do not fill it.")]
+    contribution: Annotated[float, Meta(description="What it adds to the margin: its Shapley value.")]
+    effect: Annotated[float | None, Meta(description="The same in `effect_unit`; null where there is none.")]
+
+
+class Rest(Struct, frozen=True):
+    """All features that are not named, together."""
+
+    features: Annotated[int, Meta(description="How many they are.", ge=0)]
+    contribution: Annotated[float, Meta(description="What they add to the margin.")]
+    effect: Annotated[float | None, Meta(description="The same in `effect_unit`; null where there is none.")]
+
+
+class Contributions(Explanation, frozen=True):
+    """What features add to the margin that an answer is made of: base + contributions + rest = margin, within 1e-9.
+
+    Exact Shapley values of the trees (TreeSHAP, path-dependent): a feature that is not known follows the rows of
+    training. They say what the model did with the bars, not what moves markets.
+    """
+
+    kind: Literal["contributions"]
+    unit: Annotated[str, Meta(description="Unit of margin, base and contributions.", examples=["log odds of up"])]
+    base: Annotated[float, Meta(description="The margin where no feature is known: its mean over training.")]
+    margin: Annotated[float, Meta(description="What the model's trees give for these bars.")]
+    contributions: Annotated[
+        list[Contribution],
+        Meta(description="Largest first, by size; those that add nothing are left out.", max_length=8),
+    ]
+    rest: Rest
+    effect_unit: Annotated[
+        str | None, Meta(description="Unit of the answer that effects add up to; null: the answer is no sum of them.")
+    ]
+    effect_base: Annotated[float | None, Meta(description="`base` in `effect_unit`.")]
+    effect_total: Annotated[
+        float | None, Meta(description="`margin` in `effect_unit`: effect_base, effects and rest, within 1e-9.")
+    ]
+
+
 class Envelope(Struct, frozen=True):
     """What every answer of a model says about itself."""
 
@@ -128,23 +176,36 @@ class Envelope(Struct, frozen=True):
     source: Annotated[Literal["model", "fallback"], Meta(description="Who answered: the model, or a rule of thumb.")]
     reason: Annotated[str | None, Meta(description="Why a fallback answered; null if the model did.")]
     warnings: Annotated[list[str], Meta(description="What is unusual about the input or the answer.")]
+    explanation: Annotated[
+        Explanation | None,
+        Meta(description="How the answer came about; null: `explain` was not true, or see warnings."),
+    ]
 
 
-class ReturnAnswer(Envelope, frozen=True):
+class MarginAnswer(Envelope, frozen=True):
+    """What every answer of trees says about itself."""
+
+    explanation: Annotated[
+        Contributions | None,
+        Meta(description="What each feature adds; null: `explain` was not true, or see warnings."),
+    ]
+
+
+class ReturnAnswer(MarginAnswer, frozen=True):
     """Next session's log return."""
 
     expected_return: Annotated[float, Meta(description="Log return from the as-of close to the next close.")]
     interval: Annotated[Interval | None, Meta(description="Conformal band of the return; null for a fallback.")]
 
 
-class DirectionAnswer(Envelope, frozen=True):
+class DirectionAnswer(MarginAnswer, frozen=True):
     """Whether the next session closes higher."""
 
     direction: Annotated[Literal["up", "down"], Meta(description="Likelier direction of the next close.")]
     probability_up: Annotated[float, Meta(description="Calibrated probability of a higher close.", ge=0, le=1)]
 
 
-class VolatilityAnswer(Envelope, frozen=True):
+class VolatilityAnswer(MarginAnswer, frozen=True):
     """Next session's volatility."""
 
     volatility: Annotated[
@@ -162,7 +223,7 @@ class RiskProbabilities(Struct, frozen=True):
     HIGH: Probability
 
 
-class RiskAnswer(Envelope, frozen=True):
+class RiskAnswer(MarginAnswer, frozen=True):
     """Risk class of the next five sessions, by the symbol's own standards."""
 
     risk: Annotated[Literal["LOW", "MEDIUM", "HIGH"], Meta(description="Tercile of realised volatility to come.")]
@@ -178,6 +239,40 @@ class RegimeProbabilities(Struct, frozen=True):
     bull: Probability
 
 
+class RegimeStep(Struct, frozen=True):
+    """The regimes of one session, judged by bars up to it only."""
+
+    date: Annotated[dt.date | None, Meta(description="The session; null if the bars carry no dates.")]
+    regime: Annotated[Literal["bear", "neutral", "bull"], Meta(description="Likeliest regime on that day.")]
+    probabilities: RegimeProbabilities
+
+
+class RegimeLikelihoods(Struct, frozen=True):
+    """Log density of the last bar's return and volatility in each regime; only differences between them matter."""
+
+    bear: float
+    neutral: float
+    bull: float
+
+
+class LastStep(Struct, frozen=True):
+    """What the last bar changed: probabilities are proportional to expected * exp(log_likelihood)."""
+
+    log_return: Annotated[float | None, Meta(description="Of the last close from the one before; null: one bar only.")]
+    volatility: Annotated[float, Meta(description="Root of the last bar's Garman-Klass variance.")]
+    expected: Annotated[RegimeProbabilities, Meta(description="Before the last bar, from the session before it.")]
+    log_likelihood: RegimeLikelihoods
+    probabilities: Annotated[RegimeProbabilities, Meta(description="After it: those of the answer.")]
+
+
+class States(Explanation, frozen=True):
+    """The regimes of the last sessions, in the one pass over the bars that ends in the answer, and its last step."""
+
+    kind: Literal["states"]
+    path: Annotated[list[RegimeStep], Meta(description="Oldest first, up to as-of.", min_length=1, max_length=20)]
+    last_step: LastStep
+
+
 class RegimeAnswer(Envelope, frozen=True):
     """Market regime as of the last bar, judged by bars up to it only."""
 
@@ -189,6 +284,10 @@ class RegimeAnswer(Envelope, frozen=True):
         float | None, Meta(description="Sessions that a stay in this regime lasts on average.")
     ]
     backend: Annotated[str, Meta(description="What computed it.", examples=["hmm"])]
+    explanation: Annotated[
+        States | None,
+        Meta(description="How the regimes of late led here; null: `explain` was not true, or see warnings."),
+    ]
 
 
 class ForecastPoint(Struct, frozen=True):
@@ -207,12 +306,35 @@ class Regressor(Struct, frozen=True):
     source: Annotated[str, Meta(description="Given by the request, or how they were filled.", examples=["request"])]
 
 
+class PathParts(Struct, frozen=True):
+    """What moves the log price from the last close to one session of the path."""
+
+    ds: Annotated[dt.date | None, Meta(description="Exchange session, as in `forecast`.")]
+    trend: float
+    seasonalities: Annotated[dict[str, float], Meta(description="By name; empty where none was fitted.")]
+    regressors: Annotated[dict[str, float], Meta(description="By name, each from its value as of the last bar on.")]
+    total: Annotated[float, Meta(description="Their sum: log of yhat / last_close, within 1e-9.")]
+
+
+class Components(Explanation, frozen=True):
+    """What the path is the sum of, session by session."""
+
+    kind: Literal["components"]
+    unit: Annotated[str, Meta(description="Unit of the parts and of their total.")]
+    last_close: Annotated[float, Meta(description="Price that the path continues from.")]
+    components: Annotated[list[PathParts], Meta(description="One row a session, nearest first.", min_length=1)]
+
+
 class ForecastAnswer(Envelope, frozen=True):
     """Price path over the next sessions."""
 
     level: Annotated[float | None, Meta(description="Share of outcomes that the band holds; null for a fallback.")]
     forecast: Annotated[list[ForecastPoint], Meta(description="One row a session, nearest first.", min_length=1)]
     regressors: Annotated[dict[str, Regressor], Meta(description="Regressors of the model, by name.")]
+    explanation: Annotated[
+        Components | None,
+        Meta(description="What the path is the sum of; null: `explain` was not true, or see warnings."),
+    ]
 
 
 class Flag(Struct, frozen=True):

@@ -38,24 +38,31 @@ class Form:
 
 
 ONE_BAR: Final = Form(
-    "one bar", ("open", "high", "low", "close"), ("volume", "date", "symbol", "version"), {"one bar, flat": FLAT_BAR}
+    "one bar",
+    ("open", "high", "low", "close"),
+    ("volume", "date", "symbol", "version", "explain"),
+    {"one bar, flat": FLAT_BAR},
 )
 WINDOW: Final = Form(
     "window",
     ("bars",),
-    ("symbol", "version"),
+    ("symbol", "version", "explain"),
     {"window, rows": {"bars": ROWS}, "window, columns": {"bars": COLUMNS}},
 )
 STORED: Final = Form(
     "stored history",
     ("symbol",),
-    ("as_of", "version"),
-    {"stored history": {"symbol": "AAPL"}, "stored history, as of a day": {"symbol": "AAPL", "as_of": "2012-06-29"}},
+    ("as_of", "version", "explain"),
+    {
+        "stored history": {"symbol": "AAPL"},
+        "stored history, as of a day": {"symbol": "AAPL", "as_of": "2012-06-29"},
+        "stored history, explained": {"symbol": "AAPL", "explain": True},
+    },
 )
 OBSERVATIONS: Final = Form(
     "ready-made observations",
     ("returns_window", "volatility_window"),
-    ("symbol", "version"),
+    ("symbol", "version", "explain"),
     {
         "ready-made observations": {
             "returns_window": [0.0138, -0.0098, -0.0072, -0.0251],
@@ -70,7 +77,22 @@ REGIME_FORMS: Final = (*PREDICT_FORMS, OBSERVATIONS)
 
 INTERVAL_EXAMPLES: Final[Mapping[str, Body]] = {"narrower interval": {"symbol": "AAPL", "level": 0.5}}
 
+
+def _supposing(form: Form, name: str, close: float) -> Form:
+    """Return a form with a hypothetical bar that closes there behind the bars, and one of its examples with it."""
+    bar = {"open": close - 1, "high": close + 0.5, "low": close - 1.5, "close": close, "volume": 20000000}
+    return Form(form.name, (*form.needs, "what_if"), form.may, {name: {**form.examples[name], "what_if": bar}})
+
+
+WHAT_IF_FORMS: Final = (
+    _supposing(STORED, "stored history, explained", 57.0),
+    _supposing(ONE_BAR, "one bar, flat", 102.0),
+    _supposing(WINDOW, "window, columns", 437.0),
+)
+"""Closes are near those of the examples: AAPL is stored freed of splits."""
+
 FORECAST_EXAMPLES: Final[Mapping[str, Body]] = {
     "default symbol": {"periods": 5},
     "stored history": {"periods": 20, "symbol": "AAPL", "level": 0.8},
+    "stored history, explained": {"periods": 5, "symbol": "AAPL", "explain": True},
 }

@@ -67,6 +67,10 @@ AskedLevel = Annotated[
     ),
 ]
 
+Explain = Annotated[
+    bool, Meta(description="Whether the answer shall say how it came about, in `explanation`; false if left out.")
+]
+
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every body: a field that is not declared is refused."""
@@ -107,6 +111,7 @@ class PredictRequest(Struct, frozen=True):
     symbol: Symbol | UnsetType = UNSET
     as_of: Day | UnsetType = UNSET
     version: AskedVersion | UnsetType = UNSET
+    explain: Explain | UnsetType = UNSET
 
     def keys(self) -> int:
         """Count the keys of the body, those of its bars too."""
@@ -123,6 +128,17 @@ class IntervalRequest(PredictRequest, frozen=True):
     """Input of the routes whose answers have an interval."""
 
     level: AskedLevel | UnsetType = UNSET
+
+
+class WhatIfRequest(PredictRequest, frozen=True):
+    """Input of every `/what-if/*` route: as that of `/predict/*`, and one hypothetical bar that follows."""
+
+    what_if: Bar | UnsetType = UNSET
+
+    def keys(self) -> int:
+        """Count the keys of the body, those of its bars too."""
+        inner = 0 if isinstance(self.what_if, UnsetType) else held(self.what_if)
+        return super().keys() + inner
 
 
 class RegimeRequest(PredictRequest, frozen=True):
@@ -164,6 +180,7 @@ class ForecastRequest(Struct, frozen=True):
         UNSET
     )
     version: AskedVersion | UnsetType = UNSET
+    explain: Explain | UnsetType = UNSET
 
     def keys(self) -> int:
         """Count the keys of the body, those of its history and regressors too."""

@@ -151,6 +151,13 @@ class GaussianHmm:
         into = self.transitions.T
         return np.stack([np.add.reduce(posterior * column, axis=1) for column in into], axis=1)
 
+    def log_likelihoods(self, x: FloatArray) -> FloatArray:
+        """Return the log density of each row in each state, whatever came before, shape (n, k).
+
+        In units of the observations; 0 where a row has no observed cell. Raises as `filter`.
+        """
+        return self._log_densities(x).T
+
     def dump(self) -> bytes:
         """Return the model as JSON; `load` gives one with the same bits."""
         return msgspec.json.encode(

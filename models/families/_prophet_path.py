@@ -12,7 +12,7 @@ For the log price, with ``t`` the time since the first session as a share of the
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import msgspec
 import numpy as np
@@ -43,6 +43,35 @@ class Effect:
     mean: float
     deviation: float
     coefficient: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Components:
+    """What a path is the sum of, each of shape (n,); seasonalities and regressors by name, in the order of the path."""
+
+    trend: FloatArray
+    seasonalities: Mapping[str, FloatArray]
+    regressors: Mapping[str, FloatArray]
+
+    @property
+    def total(self) -> FloatArray:
+        """Their sum, from the trend on."""
+        total = self.trend.copy()
+        for part in (*self.seasonalities.values(), *self.regressors.values()):
+            total += part
+        return total
+
+    def less(self, other: Self, factor: float) -> "Components":
+        """Return ``factor * (self - other)``, part by part."""
+
+        def parts(mine: Mapping[str, FloatArray], theirs: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+            return {name: factor * (part - theirs[name]) for name, part in mine.items()}
+
+        return Components(
+            trend=factor * (self.trend - other.trend),
+            seasonalities=parts(self.seasonalities, other.seasonalities),
+            regressors=parts(self.regressors, other.regressors),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -110,20 +139,31 @@ class ProphetPath:
             A regressor is missing, unknown, of another length or not finite.
 
         """
+        path: FloatArray = self.floor + self.scale * self._terms(dates, regressors).total
+        return path
+
+    def _terms(self, dates: DateArray, regressors: Mapping[str, FloatArray]) -> Components:
+        """Return what stands in the brackets of the module's formula."""
         self._check(dates, regressors)
         dates = dates.astype("datetime64[D]")
         days = (dates - np.datetime64(0, "D")).astype(np.float64)
         t = (dates - self.train_start).astype(np.float64) / self.span
         bends = np.maximum(t[:, np.newaxis] - self.changepoints, 0.0) * self.deltas
-        total = self.offset + self.rate * t + np.add.reduce(bends, axis=1)
+        seasonalities = {}
         for season in self.seasonalities:
             harmonics = np.arange(1, len(season.sine) + 1) * (2.0 * np.pi / season.period)
             angle = days[:, np.newaxis] * harmonics
-            total += np.add.reduce(np.sin(angle) * season.sine + np.cos(angle) * season.cosine, axis=1)
-        for name, effect in self.effects.items():
-            total += (regressors[name] - effect.mean) / effect.deviation * effect.coefficient
-        path: FloatArray = self.floor + self.scale * total
-        return path
+            seasonalities[season.name] = np.add.reduce(
+                np.sin(angle) * season.sine + np.cos(angle) * season.cosine, axis=1
+            )
+        return Components(
+            trend=self.offset + self.rate * t + np.add.reduce(bends, axis=1),
+            seasonalities=seasonalities,
+            regressors={
+                name: (regressors[name] - effect.mean) / effect.deviation * effect.coefficient
+                for name, effect in self.effects.items()
+            },
+        )
 
     def anchored_path(
         self,
@@ -161,6 +201,21 @@ class ProphetPath:
             prices = last_close * np.exp(self.path(dates, regressors) - anchor)
         edges = np.finfo(np.float64)
         return np.clip(prices, edges.tiny, edges.max)
+
+    def anchored_components(
+        self,
+        dates: DateArray,
+        regressors: Mapping[str, FloatArray],
+        *,
+        as_of: np.datetime64,
+        regressors_as_of: Mapping[str, float],
+    ) -> Components:
+        """Return what moves the log price from ``as_of`` to each of ``dates``; parameters and raises as above.
+
+        `anchored_path` is the last close times the exponential of their sum, unless it is held at an edge.
+        """
+        anchor = self._terms(np.array([as_of]), {name: np.array([value]) for name, value in regressors_as_of.items()})
+        return self._terms(dates, regressors).less(anchor, self.scale)
 
     def dump(self) -> bytes:
         """Return the weights: JSON that ``prophet.serialize.model_from_json`` reads too."""

@@ -1,7 +1,8 @@
 """What an estimator family is, and how one is found by its name.
 
 A family is one module in this package. A tabular one offers ``fit``, ``load`` and ``SUFFIX`` (`TabularFamily`);
-``hmm`` and ``prophet`` read sequences and dates instead of feature rows and have interfaces of their own.
+``hmm`` and ``prophet`` read sequences and dates instead of feature rows and have interfaces of their own. An estimator
+that can say what each feature adds to its margins is an `AdditiveEstimator` as well.
 Libraries that only fitting needs are imported inside ``fit``.
 """
 
@@ -10,7 +11,9 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
+
+import numpy as np
 
 from feature_mapper.errors import BarcastError
 from feature_mapper.typing import FloatArray
@@ -34,6 +37,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 
 class FamilyError(BarcastError):
     """A family is unknown, or cannot do what was asked of it."""
+
+
+class Unexplained(FamilyError):
+    """An estimator answers, and can't say what each feature adds to that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -72,6 +79,51 @@ class TabularEstimator(Protocol):
 
     def importance(self) -> FloatArray:
         """Return total gain (or impurity decrease) a feature, shape (k,); 0 means that no split uses it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Contributions:
+    """What each feature adds to the margin of each row: Shapley values, by the training rows that each node saw.
+
+    Attributes
+    ----------
+    values : FloatArray of shape (n, k), or (n, classes, k) for ``multiclass``
+        Added to ``base`` they give the margin, within rounding.
+    base : FloatArray of shape () or (classes,)
+        What the estimator says where no feature is known: its mean over the rows of training.
+    scores : bool
+        Of ``multiclass`` only: they give logs of probabilities, up to one constant a row, and not probabilities.
+
+    """
+
+    values: FloatArray
+    base: FloatArray
+    scores: bool
+
+    @property
+    def margin(self) -> FloatArray:
+        """What they add up to, shape (n,) or (n, classes)."""
+        total: FloatArray = self.base + np.add.reduce(self.values, axis=-1)
+        return total
+
+
+@runtime_checkable
+class AdditiveEstimator(TabularEstimator, Protocol):
+    """An estimator whose margins are sums of what each feature adds.
+
+    Apart from `TabularEstimator`, so that a family without it serves as well and says so where it is asked to explain.
+    """
+
+    def contributions(self, x: FloatArray) -> Contributions:
+        """Return what each feature adds to ``predict`` of each row; a row's result never depends on the other rows.
+
+        Raises
+        ------
+        Unexplained
+            This estimator is of a kind that its library has no contributions for.
+
+        """
         ...
 
 

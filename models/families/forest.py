@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from models.families._skops_archive import canonical
-from models.families.base import FamilyError, Parameters, TrainingRows
+from models.families._tree_shap import LeafPaths, Tree
+from models.families.base import Contributions, FamilyError, Parameters, TrainingRows
 from models.families.checkpoints import Checkpoints, fit_key
 
 if TYPE_CHECKING:
@@ -56,13 +57,14 @@ _CLASSES: Final = {
 class ForestTrees:
     """A fitted forest."""
 
-    __slots__ = ("_classifier", "_forest", "_trees")
+    __slots__ = ("_classifier", "_forest", "_paths", "_trees")
 
     def __init__(self, forest: "Forest") -> None:
         """Take a fitted forest and keep its trees at hand."""
         self._forest = forest
         self._classifier = hasattr(forest, "classes_")
         self._trees = [estimator.tree_ for estimator in forest.estimators_]
+        self._paths: LeafPaths | None = None
 
     def predict(self, x: "FloatArray") -> "FloatArray":
         """Return the mean over the trees: values, shape (n,), or probabilities, shape (n, classes).
@@ -76,16 +78,37 @@ class ForestTrees:
             Rows are not as wide as the rows of training.
 
         """
-        if x.shape[1] != self._forest.n_features_in_:
-            wide = self._forest.n_features_in_
-            message = f"expected rows of {wide} features, found {x.shape[1]}; use the artifact's manifest"
-            raise ValueError(message)
-        rows = np.ascontiguousarray(x, dtype=np.float32)  # the type that split thresholds were learnt on
+        rows = self._as_learnt(x)
         total = np.zeros((len(rows), self._trees[0].value.shape[2]), dtype=np.float64)
         for tree in self._trees:
             total += tree.predict(rows).reshape(total.shape)
         total /= len(self._trees)
         return total if self._classifier else total[:, 0]
+
+    def contributions(self, x: "FloatArray") -> Contributions:
+        """Return exact TreeSHAP of the mean over the trees, of values or of probabilities.
+
+        Raises
+        ------
+        ValueError
+            As `predict`.
+
+        """
+        rows = self._as_learnt(x)
+        if self._paths is None:  # two threads may both build it: the same twice
+            self._paths = LeafPaths.of([_tree(tree) for tree in self._trees], rows.shape[1])
+        values, base = self._paths.contributions(rows), self._paths.base
+        values /= len(self._trees)
+        base = base / len(self._trees)
+        return Contributions(values, base, scores=False) if self._classifier else _single(values, base)
+
+    def _as_learnt(self, x: "FloatArray") -> "np.typing.NDArray[np.float32]":
+        """Return rows in the type that split thresholds were learnt on."""
+        if x.shape[1] != self._forest.n_features_in_:
+            wide = self._forest.n_features_in_
+            message = f"expected rows of {wide} features, found {x.shape[1]}; use the artifact's manifest"
+            raise ValueError(message)
+        return np.ascontiguousarray(x, dtype=np.float32)
 
     def dump(self) -> bytes:
         """Return a skops archive; equal forests give equal bytes."""
@@ -96,6 +119,22 @@ class ForestTrees:
     def importance(self) -> "FloatArray":
         """Return the mean decrease of impurity of each feature."""
         return np.asarray(self._forest.feature_importances_, dtype=np.float64)
+
+
+def _single(values: "FloatArray", base: "FloatArray") -> Contributions:
+    return Contributions(values[:, 0], base[0], scores=False)
+
+
+def _tree(tree: Any) -> Tree:  # Any: scikit-learn's trees are of a compiled type that has no stubs
+    return Tree(
+        left=tree.children_left,
+        right=tree.children_right,
+        feature=tree.feature,
+        threshold=tree.threshold,
+        missing_left=tree.missing_go_to_left.astype(bool),
+        cover=tree.weighted_n_node_samples,
+        value=tree.value[:, 0, :],
+    )
 
 
 def fit(rows: TrainingRows, parameters: Parameters, seed: int, checkpoints: Checkpoints | None = None) -> ForestTrees:

@@ -1,11 +1,12 @@
 """Gradient-boosted trees by LightGBM. Weights are LightGBM's own text format."""
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from models.families._lightgbm_row import RowPredictor
-from models.families.base import Objective, Parameters, TrainingRows
+from models.families.base import Contributions, Objective, Parameters, TrainingRows, Unexplained
 from models.families.checkpoints import Checkpoints, fit_key
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ _ALWAYS: Final[dict[str, object]] = {
 class LightGBMTrees:
     """A fitted booster."""
 
-    __slots__ = ("_booster", "_classes", "_features", "_row")
+    __slots__ = ("_booster", "_classes", "_explaining", "_features", "_row")
 
     def __init__(self, booster: "lgb.Booster", *, serving: bool) -> None:
         """Take a booster; ask it once how wide its rows are. ``serving``: prepare for single rows."""
@@ -80,6 +81,7 @@ class LightGBMTrees:
         self._features = booster.num_feature()
         self._classes = booster.num_model_per_iteration()
         self._row = RowPredictor(booster, self._features, self._classes) if serving else None
+        self._explaining = threading.Lock()
 
     def predict(self, x: "FloatArray") -> "FloatArray":
         """Return values, log odds, log means or probabilities, as the objective has it.
@@ -90,9 +92,7 @@ class LightGBMTrees:
             Rows are not as wide as the rows of training.
 
         """
-        if x.shape[1] != self._features:
-            message = f"expected rows of {self._features} features, found {x.shape[1]}; use the artifact's manifest"
-            raise ValueError(message)
+        self._check(x)
         # Raw margins: the links belong to the task, and contributions add up to margins.
         margin: FloatArray
         if self._row is not None and len(x) == 1:
@@ -105,6 +105,39 @@ class LightGBMTrees:
         shifted = np.exp(margin - np.maximum.reduce(margin, axis=1, keepdims=True))
         share: FloatArray = shifted / np.add.reduce(shifted, axis=1, keepdims=True)
         return share
+
+    def contributions(self, x: "FloatArray") -> Contributions:
+        """Return LightGBM's own exact TreeSHAP (``pred_contrib``) of the raw margins.
+
+        One call at a time: each has the booster measure its trees' depths again, which another may be relying on.
+
+        Raises
+        ------
+        ValueError
+            As `predict`.
+        Unexplained
+            The trees have linear models in their leaves, which LightGBM can't explain.
+
+        """
+        from lightgbm.basic import LightGBMError
+
+        self._check(x)
+        try:
+            with self._explaining:
+                found = self._booster.predict(x, pred_contrib=True, num_threads=1)
+        except LightGBMError as error:
+            message = f"expected trees that LightGBM can explain, found: {error}; train without linear_tree"
+            raise Unexplained(message) from error
+        parts = np.asarray(found, dtype=np.float64).reshape(len(x), self._classes, self._features + 1)
+        values, base = parts[:, :, :-1], parts[0, :, -1]
+        if self._classes == 1:
+            return Contributions(values[:, 0], base[0], scores=False)
+        return Contributions(values, base, scores=True)
+
+    def _check(self, x: "FloatArray") -> None:
+        if x.shape[1] != self._features:
+            message = f"expected rows of {self._features} features, found {x.shape[1]}; use the artifact's manifest"
+            raise ValueError(message)
 
     def dump(self) -> bytes:
         """Return the model as LightGBM text, UTF-8."""

@@ -21,6 +21,29 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What turns an estimator's margin into an answer, learnt out of fold and kept in the manifest."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read what features add to a margin.
+
+    Attributes
+    ----------
+    output : int
+        Which of several margins of a row is meant; 0 where there is one.
+    unit : str
+        Unit of the margin.
+    effect_unit : str or None
+        Unit of ``slope * margin + intercept``, which the answer is made of; None where the answer is no such map.
+    slope, intercept : float
+
+    """
+
+    output: int
+    unit: str
+    effect_unit: str | None
+    slope: float
+    intercept: float
+
+
 H = TypeVar("H", bound=Head)
 
 
@@ -102,4 +125,21 @@ class TabularTask(BarsTask, Protocol):
 
     def fields(self, columns: Columns, head: Head) -> list[Fields]:
         """Write forecasts as answers, row by row."""
+        ...
+
+    def reading(self, margin: FloatArray, scale: float, head: Head, *, scores: bool) -> Reading:
+        """Tell how to read contributions to one row's margin.
+
+        Parameters
+        ----------
+        margin : FloatArray of shape (1,) or (1, classes)
+            As in `columns`.
+        scale : float
+            Forecast volatility as of the row.
+        head : Head
+            The tier's.
+        scores : bool
+            As in `Contributions`.
+
+        """
         ...

@@ -7,7 +7,7 @@ import numpy as np
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
-from models.tasks.base import Columns, Fields, Head, Identity, expect
+from models.tasks.base import Columns, Fields, Head, Identity, Reading, expect
 from models.typing import JsonObject
 
 IDENTITY: Final = Identity(
@@ -50,6 +50,11 @@ class Direction:
             {"direction": "up" if p >= EVEN else "down", "probability_up": p}
             for p in columns["probability_up"].tolist()
         ]
+
+    def reading(self, margin: FloatArray, scale: float, head: Head, *, scores: bool) -> Reading:  # noqa: ARG002  one signature for all tasks
+        """Log odds before Platt's map and, by its slope, behind it."""
+        platt = expect(head, DirectionHead)
+        return Reading(0, "log odds of up", "calibrated log odds of up", slope=platt.slope, intercept=platt.intercept)
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no head
         """Follow the last bar: up if it closed at or above its open. The probability is an honest even chance."""

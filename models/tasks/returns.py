@@ -7,7 +7,7 @@ import msgspec
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from models.tasks.bands import BandHead
-from models.tasks.base import Columns, Fields, Head, Identity, expect, rows
+from models.tasks.base import Columns, Fields, Head, Identity, Reading, expect, rows
 from models.typing import JsonObject
 
 IDENTITY: Final = Identity(
@@ -58,6 +58,10 @@ class Return:
             {"expected_return": centre, "interval": {"level": level, "lower": lower, "upper": upper}}
             for centre, lower, upper in rows(columns, "expected_return", "lower", "upper")
         ]
+
+    def reading(self, margin: FloatArray, scale: float, head: Head, *, scores: bool) -> Reading:  # noqa: ARG002  one signature for all tasks
+        """Times the forecast volatility, contributions are log returns; those and their base give the expected one."""
+        return Reading(0, "forecast volatilities", "log return", slope=scale, intercept=0.0)
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no bars
         """Return the mean of the out-of-fold rows, 0 if no manifest can be read; no interval was measured for it."""

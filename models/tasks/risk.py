@@ -7,7 +7,7 @@ import numpy as np
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
-from models.tasks.base import Columns, Fields, Head, Identity, expect
+from models.tasks.base import Columns, Fields, Head, Identity, Reading, expect
 from models.typing import JsonObject
 
 IDENTITY: Final = Identity(
@@ -45,6 +45,14 @@ class Risk:
     def fields(self, columns: Columns, head: Head) -> list[Fields]:  # noqa: ARG002  one signature for all tasks
         """Return the likeliest class, its code and all probabilities; a tie goes to the lower class."""
         return [_fields(int(np.argmax(shares)), shares.tolist()) for shares in columns["probabilities"]]
+
+    def reading(self, margin: FloatArray, scale: float, head: Head, *, scores: bool) -> Reading:  # noqa: ARG002  one signature for all tasks
+        """Explain the class that is called. Taking class weights out is no sum, so there is no effect on the answer."""
+        code = int(np.argmax(self.columns(margin, np.ones(1), head)["probabilities"][0]))
+        what = "log score" if scores else "probability"
+        return Reading(
+            code, f"{what} of {CLASSES[code]} before class weights are taken out", None, slope=1.0, intercept=0.0
+        )
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs neither
         """Return HIGH, the careful side, without probabilities, as nothing stands behind any."""

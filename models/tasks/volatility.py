@@ -10,7 +10,7 @@ from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from feature_mapper.volatility import garman_klass
 from models.tasks.bands import BandHead
-from models.tasks.base import Columns, Fields, Head, Identity, expect, rows
+from models.tasks.base import Columns, Fields, Head, Identity, Reading, expect, rows
 from models.typing import JsonObject
 
 IDENTITY: Final = Identity(
@@ -69,6 +69,16 @@ class Volatility:
             _fields(volatility, {"level": level, "lower": lower, "upper": upper})
             for volatility, lower, upper in rows(columns, "volatility", "lower", "upper")
         ]
+
+    def reading(self, margin: FloatArray, scale: float, head: Head, *, scores: bool) -> Reading:  # noqa: ARG002  one signature for all tasks
+        """Half of a log variance is a log volatility: 0.01 more is 1 % more of it."""
+        return Reading(
+            0,
+            "log of variance relative to the own level",
+            "log of volatility",
+            slope=0.5,
+            intercept=math.log(scale),
+        )
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no head
         """Return the root mean Garman-Klass variance of the bars; no interval, as none was ever measured for it."""

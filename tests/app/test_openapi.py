@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.main import create_shell
-from app.schemas import answers, forms, status
+from app.schemas import answers, forms, status, what_if
 from app.ui import assets
 from tests.app.support import OPERATIONS, call, make_app, make_settings, post
 
@@ -120,7 +120,7 @@ def test_a_locked_service_says_what_needs_the_key() -> None:
     "struct",
     [
         value
-        for module in (answers, status)
+        for module in (answers, status, what_if)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__ == module.__name__
     ],

@@ -71,9 +71,11 @@ def tiers(service: InProcess, route: Route) -> list[int]:
 
 
 def test_every_model_is_under_these_laws(service: InProcess) -> None:
-    """Each POST below /predict and /forecast is a model's own route, the one for all, or the batch."""
+    """Each POST is a model's own route, one that supposes a next bar, the one for all, or the batch."""
+    supposing = {f"/what-if{route.path.removeprefix('/predict')}" for route in routes(service) if not route.forecasts}
     paths = {op.path for op in service.app.operations if op.method == "POST" and not op.path.startswith("/models")}
-    assert paths == {route.path for route in routes(service)} | {"/predict", "/predict/batch", "/predict_batch"}
+    own = {route.path for route in routes(service)}
+    assert paths == own | supposing | {"/predict", "/predict/batch", "/predict_batch"}
 
 
 # Nothing later, nothing beside

@@ -4,6 +4,7 @@ import functools
 import itertools
 import math
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -273,3 +274,30 @@ def test_file_names_tell_their_symbol(symbol: str) -> None:
     assert path_symbol(name) == symbol
     assert name.isascii()
     assert set("/ ^").isdisjoint(name)
+
+
+@settings(max_examples=40)
+@given(
+    n=st.integers(1, 250),
+    periods=st.sampled_from([1, 5, 250]),
+    symbol=st.sampled_from(["AAA", "ZZZ", None]),
+    volume=st.sampled_from([None, 0.0, 1e6]),
+)
+def test_components_add_up_to_the_path(n: int, periods: int, symbol: str | None, volume: float | None) -> None:
+    """Of each session: the parts to their total, and the last close times its exponential to the price answered."""
+    bars, days = replace(KNOWN.tail(n), symbol=symbol), sessions(periods)
+    future = {} if volume is None or symbol != "AAA" else {VOLUME: np.full(periods, volume)}
+    said: Any = model().explain(bars, days, regressors=future)
+    strict_json.encode(said)
+    found = model().forecast(bars, days, level=0.8, regressors=future)
+    for price, row in zip(found.path.tolist(), said["components"], strict=True):
+        parts = [row["trend"], *row["seasonalities"].values(), *row["regressors"].values()]
+        assert sum(parts) == pytest.approx(row["total"], abs=1e-9)
+        assert math.log(said["last_close"]) + row["total"] == pytest.approx(math.log(price), abs=1e-9)
+        assert list(row["regressors"]) == ([VOLUME] if symbol == "AAA" else [])
+
+
+def test_undated_bars_are_not_explained() -> None:
+    """As they are not answered."""
+    with pytest.raises(ForecastError, match="dated bars"):
+        model().explain(replace(KNOWN, date=None), sessions(1), regressors={})

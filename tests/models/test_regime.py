@@ -1,15 +1,19 @@
 """Served regimes: filtered, bounded to their window, and the same however they are asked for."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
 
 from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
 from feature_mapper.volatility import garman_klass_variance
 from models import strict_json
 from models.families.base import FamilyError
-from models.regime import RegimeModel, observations, window
+from models.regime import EXPLAINED, RegimeModel, observations, window
 from models.tasks.base import Fields
 from tests.models.trained import STRANGER, TIERS, artifact_of, bare, quiet
 
@@ -105,3 +109,58 @@ def test_window_of_no_observations_is_refused() -> None:
     """There is nothing to judge."""
     with pytest.raises(FamilyError, match="at most 0 rows"):
         model().answer_observations(np.array([]), np.array([]))
+
+
+def vector(named: object) -> FloatArray:
+    """Return the numbers of a mapping by state."""
+    assert isinstance(named, dict)
+    return np.array(list(named.values()))
+
+
+@settings(max_examples=30)
+@given(n=borders, offset=st.integers(0, 100))
+def test_an_explanation_ends_in_the_answer(n: int, offset: int) -> None:
+    """Bit for bit; expected shares times likelihoods give it; the days are the last ones; observations say the same."""
+    bars = STRANGER[offset : offset + n]
+    (answer,) = model().answer(bars)
+    said: Any = model().explain(bars)
+    strict_json.encode(said)
+    step, path = said["last_step"], said["path"]
+    assert path[-1]["probabilities"] == step["probabilities"] == answer.fields["probabilities"]
+    joint = vector(step["expected"]) * np.exp(vector(step["log_likelihood"]))
+    assert joint / joint.sum() == pytest.approx(vector(step["probabilities"]), abs=1e-9)
+    assert len(path) == min(EXPLAINED, max(answer.tier - 1, 1))
+    assert bars.date is not None
+    assert [row["date"] for row in path] == [str(day) for day in bars.date[-len(path) :]]
+    for row in path:
+        assert vector(row["probabilities"]).max() == row["probabilities"][row["regime"]]
+    if answer.tier > 1:
+        returns, volatility = np.log(bars.close[1:] / bars.close[:-1]), np.sqrt(garman_klass_variance(bars))[1:]
+        assert step["log_return"] == pytest.approx(float(returns[-1]), abs=1e-12)
+        assert step["volatility"] == pytest.approx(float(volatility[-1]), abs=1e-12)
+        bare_said: Any = model().explain_observations(returns, volatility)
+        assert vector(bare_said["last_step"]["probabilities"]) == pytest.approx(vector(step["probabilities"]), abs=1e-9)
+        assert {row["date"] for row in bare_said["path"]} == {None}
+
+
+def test_a_step_by_hand() -> None:
+    """Expected are yesterday's shares times the transitions; likelihoods are those of Gaussians, by scipy."""
+    fitted, said = model()._hmm, model().explain(STRANGER)
+    path, step = said["path"], said["last_step"]
+    assert isinstance(path, list)
+    assert isinstance(step, dict)
+    yesterday = vector(path[-2]["probabilities"])
+    assert vector(step["expected"]) == pytest.approx(yesterday @ fitted.transitions, abs=1e-12)
+    seen = observations(STRANGER)[-1]
+    density = [
+        multivariate_normal(mean, covariance).logpdf(seen)
+        for mean, covariance in zip(fitted.means, fitted.covariances, strict=True)
+    ]
+    assert vector(step["log_likelihood"]) == pytest.approx(np.array(density), abs=1e-9)
+
+
+def test_a_first_bar_is_expected_by_the_long_run() -> None:
+    """One bar: nothing came before it, and it has no return."""
+    said: Any = model().explain(STRANGER[:1])
+    assert vector(said["last_step"]["expected"]).tolist() == model()._hmm.start.tolist()
+    assert said["last_step"]["log_return"] is None

@@ -1,7 +1,9 @@
 """Served models on feature rows: many rows at once are single answers, and nothing later or older matters."""
 
 import functools
+import math
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -9,12 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feature_mapper.catalogue import select
 from feature_mapper.errors import FeatureMismatch
 from feature_mapper.mapper import compute
+from feature_mapper.typing import FloatArray
 from models import strict_json
 from models.answer import RowAnswer
+from models.families.base import Unexplained
 from models.store import Artifact
 from models.tabular import TabularModel
+from models.tasks.registry import task_of
 from models.typing import Json
 from tests.models.trained import STRANGER, TABULAR, TIERS, artifact_of, bare, quiet
 
@@ -124,6 +130,85 @@ def test_weights_of_another_width_do_not_answer() -> None:
     model = TabularModel.from_artifact(Artifact(manifest=manifest, files=artifact.files))
     with pytest.raises(ValueError, match="use the artifact's manifest"):
         model.answer(STRANGER)
+
+
+@every_model
+@settings(max_examples=25)
+@given(n=borders, offset=st.integers(0, 100))
+def test_contributions_add_up_to_the_margin(name: str, n: int, offset: int) -> None:
+    """Base, what is named and the rest: the margin within 1e-9, and what the answer is made of, by its own formula."""
+    model, bars = model_of(name), STRANGER[offset : offset + n]
+    said: Any = model.explain(bars)
+    strict_json.encode(said)
+    tier = model.tier_for(n)
+    margin = tier.estimator.predict(tier.vector(bars, 1)).reshape(-1)
+    assert said["margin"] in margin.tolist()
+    named = said["contributions"]
+    total = said["base"] + sum(each["contribution"] for each in named) + said["rest"]["contribution"]
+    assert total == pytest.approx(said["margin"], abs=1e-9)
+    sizes = [abs(each["contribution"]) for each in named]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(named) + said["rest"]["features"] == len(tier.features)
+    values = dict(zip((feature.name for feature in tier.features), tier.vector(bars, 1)[0].tolist(), strict=True))
+    for each in named:
+        (feature,) = select([each["feature"]])
+        assert (each["meaning"], each["unit"]) == (feature.formula, feature.unit)
+        assert each["value"] == pytest.approx(values[feature.name], nan_ok=True) or math.isnan(values[feature.name])
+    fields: Any = model.answer(bars)[0].fields
+    if name.endswith("_risk"):
+        assert said["effect_unit"] is said["effect_base"] is said["effect_total"] is None
+        assert said["unit"].startswith(f"probability of {fields['risk']}")
+        assert said["margin"] == margin[fields["code"]]
+        return
+    effects = said["effect_base"] + sum(each["effect"] for each in named) + said["rest"]["effect"]
+    assert effects == pytest.approx(said["effect_total"], abs=1e-9)
+    assert said["effect_total"] == pytest.approx(answered(task_of(name).identity.name, fields), abs=1e-9)
+
+
+def answered(task: str, fields: Any) -> float:
+    """Return what an answer says in the unit that effects have."""
+    match task:
+        case "return":
+            return float(fields["expected_return"])
+        case "direction":
+            return math.log(fields["probability_up"] / (1 - fields["probability_up"]))
+        case _:
+            return math.log(fields["volatility"])
+
+
+@every_model
+@settings(max_examples=10)
+@given(n=borders)
+def test_neither_older_nor_later_bars_change_an_explanation(name: str, n: int) -> None:
+    """It reads what the answer reads: the bars of the tier up to the last one."""
+    model = model_of(name)
+    tier = model.tier_for(n).bars
+    assert model.explain(STRANGER[:n]) == model.explain(STRANGER[n - tier : n])
+
+
+def test_a_family_without_contributions_says_so() -> None:
+    """It answers as ever."""
+
+    class Mute:
+        """An estimator that another family might bring."""
+
+        def predict(self, x: FloatArray) -> FloatArray:
+            """Say 1."""
+            return np.ones(len(x))
+
+        def dump(self) -> bytes:
+            """Return no weights."""
+            return b""
+
+        def importance(self) -> FloatArray:
+            """Return no importance."""
+            return np.zeros(0)
+
+    model = model_of("lightgbm_direction")
+    mute = TabularModel(model.manifest, model.task, tuple(replace(tier, estimator=Mute()) for tier in model.tiers))
+    assert mute.answer(STRANGER)
+    with pytest.raises(Unexplained, match="found Mute"):
+        mute.explain(STRANGER)
 
 
 def numbers(answer: RowAnswer) -> list[float]:

@@ -36,6 +36,10 @@ def _bodies(contract: Contract) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if promise.path == "/forecast/price":
             rows = [dict(zip(("ds", "y"), pair, strict=True)) for pair in zip(*_dated(window), strict=True)]
             yield promise.path, {"periods": 60, "history": rows, "level": 0.8}
+        elif promise.path.startswith("/what-if"):
+            *known, last = zip(*window["bars"].values(), strict=True)
+            before = dict(zip(window["bars"], map(list, zip(*known, strict=True)), strict=True))
+            yield promise.path, {"bars": before, "what_if": dict(zip(window["bars"], last, strict=True))}
         elif "batch" in promise.path:
             yield promise.path, {"items": [window, {"symbol": "IBM"}]}
         else:

@@ -72,7 +72,8 @@ RUNS = st.builds(
     st.sampled_from([2.0, 2.0, 0.0, -300.0, 300.0, -306.0, 307.0]),
     st.sampled_from([0.0, 0.005, 0.005, 0.5, 150.0]),
 )
-LISTED = st.fixed_dictionaries({}, optional={"symbol": st.sampled_from(NAMES)})
+EXPLAIN = st.sampled_from([True, True, False])
+LISTED = st.fixed_dictionaries({}, optional={"symbol": st.sampled_from(NAMES), "explain": EXPLAIN})
 
 
 def columns(run: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -88,21 +89,35 @@ def undated(run: list[dict[str, Any]]) -> list[dict[str, Any]]:
 WINDOWS = st.builds(lambda run, rest: {"bars": run, **rest}, RUNS | RUNS.map(columns) | RUNS.map(undated), LISTED)
 FLAT = st.builds(lambda run, rest: {**run[0], **rest}, RUNS, LISTED)
 STORED = st.fixed_dictionaries(
-    {"symbol": st.sampled_from(["AAPL", "IBM", "MSFT", *NAMES])}, optional={"as_of": st.dates().map(str)}
+    {"symbol": st.sampled_from(["AAPL", "IBM", "MSFT", *NAMES])},
+    optional={"as_of": st.dates().map(str), "explain": EXPLAIN},
 )
 PREDICT = FLAT | WINDOWS | STORED
 NUMBERS = st.lists(st.floats() | st.floats(-0.1, 0.1), max_size=8)
+SUPPOSED = st.builds(
+    lambda body, run, dated: {**body, "what_if": run[0] if dated else undated(run)[0]},
+    PREDICT,
+    RUNS,
+    st.sampled_from([True, False, False]),
+)
 OBSERVED = st.builds(
-    lambda returns, volatility: {"returns_window": returns, "volatility_window": volatility[: len(returns)]},
+    lambda returns, volatility, rest: {
+        "returns_window": returns,
+        "volatility_window": volatility[: len(returns)],
+        **rest,
+    },
     st.lists(st.floats(-0.1, 0.1) | st.floats(allow_nan=False, allow_infinity=False), max_size=8),
     st.lists(st.floats(1e-9, 0.1) | st.floats(5e-324, 1e308), min_size=8, max_size=8),
+    LISTED,
 )
 HISTORY = RUNS.map(lambda run: [{"ds": row["date"], "y": row["close"], "volume": row["volume"]} for row in run])
 LEVELS = st.sampled_from([0.5, 0.8, 0.9, 0.95])
 SOUND_FORECAST = st.fixed_dictionaries(
     {"periods": st.sampled_from([1, 5, 60, 365])},
-    optional={"symbol": st.sampled_from(["AAPL", "IBM"]), "level": LEVELS},
-) | st.fixed_dictionaries({"periods": st.integers(1, 9), "history": HISTORY}, optional={"level": LEVELS})
+    optional={"symbol": st.sampled_from(["AAPL", "IBM"]), "level": LEVELS, "explain": EXPLAIN},
+) | st.fixed_dictionaries(
+    {"periods": st.integers(1, 9), "history": HISTORY}, optional={"level": LEVELS, "explain": EXPLAIN}
+)
 ODD_FORECAST = st.fixed_dictionaries(
     {"periods": st.integers() | st.sampled_from([1, 0, -1, 366, 10**9, "<9e99>", "<1e999>", 1.5, "5", None])},
     optional={
@@ -113,12 +128,15 @@ ODD_FORECAST = st.fixed_dictionaries(
     },
 )
 FORECAST = SOUND_FORECAST | ODD_FORECAST
+FIELDS = (
+    "bars", "open", "close", "symbol", "items", "periods", "history", "as_of", "explain", "what_if", *NAMES[:4],
+)  # fmt: skip
 JUNK = st.recursive(
     st.sampled_from(HOSTILE) | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["bars", "open", "close", "symbol", "items", "periods", "history", "as_of", *NAMES[:4]]),
+            st.sampled_from(FIELDS),
             inner,
             max_size=4,
         )
@@ -193,6 +211,7 @@ CSV = FILES | st.builds(spliced, FILES, st.integers(0, 2000), FILE_HURTS) | st.b
 
 KINDS = {
     "predict": hurt(PREDICT),
+    "what-if": hurt(SUPPOSED),
     "regime": hurt(OBSERVED | PREDICT),
     "forecast": hurt(FORECAST),
     "batch": hurt(st.lists(PREDICT | JUNK, max_size=3).map(lambda items: {"items": items})),

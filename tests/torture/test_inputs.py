@@ -28,7 +28,7 @@ Attempt = Callable[[bytes], None]
 
 def kind_of(path: str) -> str:
     """Return the kind of bodies that a route takes; a route of a new model takes bars."""
-    return next((kind for kind in ("regime", "forecast", "batch") if kind in path), "predict")
+    return next((kind for kind in ("what-if", "regime", "forecast", "batch") if kind in path), "predict")
 
 
 def judged(service: InProcess, contract: Contract, promise: Promise, body: bytes, media: str = JSON) -> set[str]:

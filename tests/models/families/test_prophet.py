@@ -121,6 +121,26 @@ def test_the_path_equals_prophets_own_prediction(fitted: Fitted, offsets: list[i
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
 
 
+@settings(max_examples=8, deadline=None)
+@given(offsets=st.lists(st.integers(-1500, 12_000), min_size=1, max_size=40, unique=True), seed=st.integers(0, 1000))
+def test_components_equal_prophets_own(fitted: Fitted, offsets: list[int], seed: int) -> None:
+    """Trend, each seasonality and each regressor, from a day on, to 1e-9; their sum is what the path moved."""
+    as_of = fitted.path.train_end
+    dates = np.unique([as_of, *(fitted.path.train_start + np.array(offsets))])
+    regressors = values(fitted.path.regressors, dates, seed)
+    at = int(np.searchsorted(dates, as_of))
+    now = {name: float(series[at]) for name, series in regressors.items()}
+    parts = fitted.path.anchored_components(dates, regressors, as_of=as_of, regressors_as_of=now)
+    frame = pd.DataFrame({"ds": dates.astype("datetime64[ns]"), **regressors})
+    theirs = fitted.oracle.predict(frame)
+    named = {"trend": parts.trend, **parts.seasonalities, **parts.regressors}
+    for name, part in named.items():
+        column = theirs[name].to_numpy(np.float64)
+        np.testing.assert_allclose(part, column - column[at], rtol=0, atol=1e-9, err_msg=name)
+    yhat = theirs["yhat"].to_numpy(np.float64)
+    np.testing.assert_allclose(parts.total, yhat - yhat[at], rtol=0, atol=1e-9)
+
+
 def test_prophet_reads_the_weights_and_predicts_the_same(fitted: Fitted) -> None:
     """The slim document is Prophet's JSON still: it loads there, and no prediction moves by a bit."""
     dates = fitted.path.train_end + np.arange(-30, 60)
