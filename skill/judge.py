@@ -19,6 +19,9 @@ from training.kit.scores import DailySums
 LAG: Final = 21
 """Days over which loss differences are taken to be correlated: a month."""
 
+THIRDS: Final = ("calm", "middle", "wild")
+"""Of rows, by forecast volatility."""
+
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """A model against one rival on the rows that both answer.
@@ -121,4 +124,4 @@ def by_group(scored: Scored, rival: str, group: IntArray, names: Sequence[str]) 
 def terciles(volatility: FloatArray) -> tuple[IntArray, tuple[str, ...]]:
     """Return the third of all rows that each row's forecast volatility lies in: known before the outcome."""
     edges = np.quantile(volatility, (1 / 3, 2 / 3))
-    return np.searchsorted(edges, volatility), ("calm", "middle", "wild")
+    return np.searchsorted(edges, volatility), THIRDS

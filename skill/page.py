@@ -7,7 +7,7 @@ from typing import Final
 from skill.plots import bands_name, ratios_name
 from skill.report import Judged, Report, deepest
 from skill.schedule import Mode
-from skill.targets import verdicts
+from skill.targets import parts_of, verdicts
 
 NAME: Final = "README.md"
 
@@ -141,11 +141,11 @@ def _figures(results: list[Judged]) -> Iterator[str]:
     bands = [result.bands for result in results if result.bands is not None]
     if not bands:
         return
-    yield f"| {bands[0].level:.0%} band | " + " | ".join(f"{band.held:.1%}" for band in bands) + " |"
-    for grouped in ([band.by_year for band in bands], [band.by_tercile for band in bands]):
-        for name in dict.fromkeys(name for held in grouped for name in held):
-            shares = ("" if name not in held else f"{held[name]:.1%}" for held in grouped)
-            yield f"| {bands[0].level:.0%} band, {name} | " + " | ".join(shares) + " |"
+    yield f"| {bands[0].level:.0%} band | " + " | ".join(f"{band.overall:.1%}" for band in bands) + " |"
+    parts = [parts_of(band) for band in bands]
+    for name in dict.fromkeys(name for held in parts for name in held):
+        shares = ("" if name not in held else f"{held[name]:.1%}" for held in parts)
+        yield f"| {bands[0].level:.0%} band, {name} | " + " | ".join(shares) + " |"
 
 
 def _parts(result: Judged) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from skill.bands import Bands
+from models.manifest import Coverage
 from skill.report import Judged, Report, deepest
 from training.kit.plots import INK, PALE, WARN, canvas, png
 
@@ -57,10 +57,12 @@ def ratios(result: Judged) -> bytes:
     return png(figure)
 
 
-def held(model: str, bands: Bands) -> bytes:
+def held(model: str, bands: Coverage) -> bytes:
     """Draw the share of outcomes inside the bands, by year, against the share that was promised."""
     figure, axes = canvas(height=2.6)
-    axes.plot(list(bands.by_year), list(bands.by_year.values()), "o-", color=INK, markersize=3)
+    axes.plot(
+        [str(year.year) for year in bands.years], [year.share for year in bands.years], "o-", color=INK, markersize=3
+    )
     axes.axhline(bands.level, color="black", linewidth=0.8)
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     _years(axes, f"{model}: share of outcomes inside the {bands.level:.0%} band")

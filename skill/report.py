@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from models import strict_json
-from skill.bands import Bands
+from models.manifest import Coverage
 from skill.judge import Comparison, Part, by_group, compare, terciles
 from skill.schedule import Mode, Schedule
 from skill.tabular import Result
@@ -40,7 +40,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     loss: float
     figures: dict[str, float]
-    bands: Bands | None = None
+    bands: Coverage | None = None
     trading: Trading | None = None
     rivals: dict[str, Rival]
 

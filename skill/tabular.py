@@ -7,10 +7,10 @@ from functools import lru_cache
 import numpy as np
 
 from feature_mapper.typing import FloatArray
+from models.manifest import Coverage
 from models.tasks.base import Columns
 from models.tasks.registry import task_of
 from skill.audit import check_folds
-from skill.bands import Bands, bands_of
 from skill.judge import Scored
 from skill.measures import MEDIAN, Measure, Quantile, Said, measures, student
 from skill.rivals.registry import rivals_of
@@ -19,6 +19,7 @@ from skill.shelf import Shelf
 from skill.trading import Book, book, sides
 from skill.universe import Universe
 from skill.walk import walk
+from training.kit.coverage import of_band
 from training.kit.discover import spec_of
 from training.kit.panel import Panel, build, dated
 from training.kit.questions.base import Question, Rows
@@ -44,7 +45,7 @@ class Result:
     scored: Scored
     volatility: FloatArray
     figures: dict[str, float]
-    bands: Bands | None = None
+    bands: Coverage | None = None
     book: Book | None = None
 
 
@@ -99,9 +100,8 @@ def _judged(
     rivals: dict[str, Columns],
 ) -> Iterator[Result]:
     rows, volatility = scored_rows(panel, out), out.scale[out.scored]
-    task = question.task.identity.name
     figures = question.figures(said.columns, rows.y)
-    bands = bands_of(task, said.columns, spec.level, rows.y, rows.date, volatility)
+    bands = of_band(said.columns, rows.y, spec.level, rows.date, volatility)
     side = sides(said.columns)
     followed = None if side is None else book(side, _returns(universe, rows), rows.date, rows.symbol)
     for measure in measures(question):

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from models.manifest import Coverage
 from models.tasks.registry import task_of
-from skill.judge import Comparison
+from skill.judge import THIRDS, Comparison
 from skill.report import Judged, Report, deepest
 from skill.schedule import Mode
 
@@ -100,15 +101,21 @@ def _figure(task: str, metric: str, name: str, words: str, limit: float) -> Targ
     return Target(task, metric, None, f"{words} at most {limit:g}", told)
 
 
+def parts_of(bands: Coverage) -> dict[str, float]:
+    """Return what bands held by year and by third of forecast volatility, by name."""
+    years = {str(year.year): year.share for year in bands.years}
+    return years | dict(zip(THIRDS, bands.terciles, strict=True))
+
+
 def _coverage(overall: tuple[float, float], parts: tuple[float, float]) -> Iterator[Target]:
     def whole(result: Judged) -> Outcome | None:
-        held = None if result.bands is None else result.bands.held
+        held = None if result.bands is None else result.bands.overall
         return None if held is None else Outcome(f"{held:.1%}", overall[0] <= held <= overall[1])
 
     def worst(result: Judged) -> Outcome | None:
         if result.bands is None:
             return None
-        held = {**result.bands.by_year, **result.bands.by_tercile}
+        held = parts_of(result.bands)
         low, high = min(held, key=lambda name: held[name]), max(held, key=lambda name: held[name])
         words = f"{low} {held[low]:.1%}, {high} {held[high]:.1%}"
         return Outcome(words, parts[0] <= held[low] and held[high] <= parts[1])

@@ -8,7 +8,6 @@ from scipy.stats import norm
 from sklearn.metrics import balanced_accuracy_score, mean_pinball_loss
 
 from feature_mapper.typing import FloatArray
-from skill.bands import bands_of
 from skill.measures import TAUS, Quantile, balanced_error, crps, interval, measures, student
 from training.kit.questions.registry import QUESTIONS
 
@@ -92,17 +91,3 @@ def test_students_quantiles_have_the_deviation_that_is_asked_for() -> None:
 def test_each_task_has_its_own_measure_first(task: str, names: list[str]) -> None:
     """And what its targets ask for beside it."""
     assert [measure.name for measure in measures(QUESTIONS[task])] == names
-
-
-def test_bands_are_counted_by_year_and_by_third() -> None:
-    """An outcome on an end is inside; a band of volatility is held against the root of the variance."""
-    date = np.array(["2019-12-30", "2019-12-31", "2020-01-02", "2020-01-03"], dtype="datetime64[D]")
-    said = {"lower": np.full(4, 1.0), "upper": np.full(4, 2.0)}
-    found = bands_of("return", said, 0.9, np.array([1.0, 2.1, 1.5, 2.0]), date, np.array([1.0, 2.0, 3.0, 4.0]))
-    assert found is not None
-    assert (found.level, found.held, found.by_year) == (0.9, 0.75, {"2019": 0.5, "2020": 1.0})
-    assert sum(found.by_tercile.values()) == pytest.approx(2.5)
-    squared = bands_of("volatility", said, 0.9, np.array([1.0, 4.1, 2.0, 4.0]), date, np.arange(4.0))
-    assert squared is not None
-    assert squared.held == 0.75
-    assert bands_of("direction", {"probability_up": np.zeros(4)}, 0.9, np.zeros(4), date, np.zeros(4)) is None

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from skill.bands import Bands
+from models.manifest import Coverage, CoveredYear
 from skill.judge import Comparison, Part
 from skill.report import Judged, Rival
 from skill.targets import TARGETS, Target
@@ -29,14 +29,14 @@ SOUND = Comparison(
 targets = pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.task}: {target.said}, {target.rival}")
 
 
-def judged(target: Target, *, years: dict[str, float] | None = None, **changes: Any) -> Judged:
+def judged(target: Target, *, lost: dict[str, float] | None = None, **changes: Any) -> Judged:
     """Return a result that meets every target, but for what is changed of its comparison, figures or bands."""
-    bands = Bands(level=0.9, held=0.9, by_year={"2020": 0.9, "2021": 0.91}, by_tercile={"calm": 0.9})
+    bands = Coverage(level=0.9, n=9, overall=0.9, years=(CoveredYear(2020, 9, 0.9),), terciles=(0.9, 0.88, 0.92))
     comparison = {name: value for name, value in changes.items() if name in Comparison.__struct_fields__}
-    held = {name: value for name, value in changes.items() if name in Bands.__struct_fields__}
+    held = {name: value for name, value in changes.items() if name in Coverage.__struct_fields__}
     rival = Rival(
         overall=msgspec.structs.replace(SOUND, **comparison),
-        by_year={year: Part(n=9, ratio=1.0, dm=dm) for year, dm in (years or {"2020": -1.9}).items()},
+        by_year={year: Part(n=9, ratio=1.0, dm=dm) for year, dm in (lost or {"2020": -1.9}).items()},
         by_tercile={},
         by_symbol={},
     )
@@ -75,12 +75,16 @@ MISSES: tuple[tuple[Callable[[Target], bool], tuple[dict[str, Any], ...]], ...] 
     (lambda target: "below the rival's, p < 0.01" in target.said, ({"ratio": 1.0}, {"p": 0.011}, {"p": None})),
     (lambda target: "below the rival's, p < 0.05" in target.said, ({"ratio": 1.0}, {"p": 0.051}, {"p": None})),
     (lambda target: "95 % of symbols" in target.said, ({"better": 0.94}, {"worst": ("A", 1.051)})),
-    (lambda target: "in no year" in target.said, ({"years": {"2020": 3.0, "2021": -2.0}},)),
+    (lambda target: "in no year" in target.said, ({"lost": {"2020": 3.0, "2021": -2.0}},)),
     (lambda target: "calibration error" in target.said, ({"calibration_error": 0.0101},)),
-    (lambda target: "holds" in target.said, ({"held": 0.889}, {"held": 0.911})),
+    (lambda target: "holds" in target.said, ({"overall": 0.889}, {"overall": 0.911})),
     (
         lambda target: "every year and third" in target.said,
-        ({"by_year": {"2020": 0.869}}, {"by_year": {"2020": 0.931}}, {"by_tercile": {"wild": 0.86}}),
+        (
+            {"years": (CoveredYear(2020, 9, 0.869),)},
+            {"years": (CoveredYear(2020, 9, 0.931),)},
+            {"terciles": (0.9, 0.9, 0.869)},
+        ),
     ),
 )
 
