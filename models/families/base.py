@@ -91,7 +91,8 @@ class Contributions:
     values : FloatArray of shape (n, k), or (n, classes, k) for ``multiclass``
         Added to ``base`` they give the margin, within rounding.
     base : FloatArray of shape () or (classes,)
-        What the estimator says where no feature is known: its mean over the rows of training.
+        What the estimator says where no feature is known: its mean over the rows of training. With an axis of n rows in
+        front where a library's own sums are so coarse that what they round off has to be put somewhere.
     scores : bool
         Of ``multiclass`` only: they give logs of probabilities, up to one constant a row, and not probabilities.
 
