@@ -26,7 +26,7 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """One tier of a model in one mode; ``figures`` are those of the task."""
+    """One tier of a model in one mode; ``figures`` are those of the task, ``yearly`` those that it has by year."""
 
     model: str
     tier: int
@@ -36,6 +36,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     loss: float
     figures: dict[str, float]
     rivals: dict[str, Rival]
+    yearly: dict[str, dict[str, float]] = {}
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +111,7 @@ def _judged(result: Result) -> Judged:
         loss=float(scored.own.mean()),
         figures=dict(result.figures),
         rivals=rivals,
+        yearly={year: dict(told) for year, told in result.yearly.items()},
     )
 
 

@@ -1,7 +1,7 @@
 """One tabular model on a universe: its losses and those of its rivals on the same rows, in both modes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Result:
     """What one tier of a model did in one mode.
 
     ``volatility`` is the yardstick's forecast for each row, shape (n,), by which rows are sorted into calm and wild;
-    ``figures`` are the task's plain ones.
+    ``figures`` are the task's plain ones, ``yearly`` those that it has by year.
     """
 
     model: str
@@ -37,6 +37,7 @@ class Result:
     scored: Scored
     volatility: FloatArray
     figures: dict[str, float]
+    yearly: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def results(
