@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from models.tasks.registry import task_of
-from skill import regimes, tabular
+from skill import prices, regimes, tabular
 from skill.page import write_page
 from skill.report import Report, report, write
 from skill.schedule import Schedule
@@ -29,7 +29,7 @@ QUICK: Final = Schedule(years=5, groups=2)
 
 PROCESSES: Final = 2
 
-SEQUENCES: Final = {"regime": regimes.results}
+SEQUENCES: Final = {"forecast": prices.results, "regime": regimes.results}
 """By task: what judges models that read bars themselves instead of features."""
 
 

@@ -1,0 +1,213 @@
+"""A price forecast on a universe: errors of its path and of its bands at each horizon, beside those of rivals."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from feature_mapper.typing import FloatArray, IntArray
+from skill.audit import check_folds
+from skill.fits.prices import paths
+from skill.fits.rows import sequence_rows, stretches
+from skill.heads import Said, price_heads
+from skill.judge import Scored
+from skill.rivals.origins import price_rivals
+from skill.rivals.prices import LEVELS, NAIVE, SHOWN, Bands
+from skill.schedule import MODES, Mode, Schedule
+from skill.shelf import Shelf, fold_key
+from skill.side_by_side import gathered
+from skill.tabular import Result
+from skill.universe import Universe
+from training.kit.discover import spec_of
+from training.kit.evaluation import calendar_years
+from training.kit.origins import HORIZONS, Options
+from training.kit.questions.base import Rows
+from training.kit.spec import ModelSpec
+from training.kit.splits import Fold
+
+ERROR: Final = "scaled_error"
+SCORE: Final = "interval_score"
+"""Metrics, each followed by its horizon in sessions."""
+
+STEP: Final = 63
+"""Sessions from one origin of a symbol to the next, of rivals that are fitted anew at each, where refits are yearly."""
+
+Told = Callable[[str], None]
+
+
+def results(
+    model: str,
+    tiers: tuple[int, ...],
+    universe: Universe,
+    schedule: Schedule,
+    shelf: Shelf,
+    processes: int,
+    told: Told,
+) -> list[Result]:
+    """Evaluate a price forecast in both modes, with the longest history only: paths are the same for all.
+
+    The first block teaches priors and widths and is not scored.
+
+    Raises
+    ------
+    SpecError
+        There is too little history.
+    FoldFault
+        The schedule lets something train on what it is asked about.
+    RivalFault
+        A rival in a process of its own gave no answer.
+
+    """
+    spec = spec_of(model)
+    options = msgspec.convert(spec.options, Options)
+    rows = sequence_rows(universe.series, max(spec.tiers), max(HORIZONS))
+    told(f"{len(rows):,} rows")
+    moves, unit = outcomes(universe, rows)
+    forward: list[tuple[Fold, dict[str, FloatArray]]] = []
+    others: dict[str, Bands] = {}
+    found: list[Result] = []
+    for mode in MODES:
+        folds = schedule.folds(rows, universe.symbols, mode)
+        check_folds(rows, folds, mode, schedule.embargo)
+        blocks = {fold.first: fold.test for fold in folds} if mode == "forward" else {f.first: f.test for f, _ in forward}
+        work = [_piece(model, spec, options, universe, rows, fold, blocks[fold.first], shelf) for fold in folds]
+        walked = list(zip(folds, gathered(work, processes, told, "paths of fold"), strict=True))
+        forward = forward or walked
+        said = price_heads(rows, moves, forward, walked, options)
+        asked = np.flatnonzero(said.scored)
+        others = others or price_rivals(universe, rows, asked, STEP * schedule.years, shelf, processes, told)
+        found += _judged(model, max(tiers), mode, universe, rows, asked, moves, unit, said, others)
+    return found
+
+
+def outcomes(universe: Universe, rows: Rows) -> tuple[FloatArray, FloatArray]:
+    """Return log moves over `HORIZONS` from each row, and what they are measured by over `SHOWN`, one row each.
+
+    The unit is that of the mean absolute scaled error (Hyndman and Koehler 2006) with the horizon's own differences:
+    the mean absolute move over as many sessions of the symbol, over its whole past up to the row.
+    """
+    moves, unit = np.empty((len(rows), len(HORIZONS))), np.empty((len(rows), len(SHOWN)))
+    for part in stretches(rows, np.arange(len(rows))):
+        log = np.log(universe.series[universe.symbols[part.symbol]].close)
+        moves[part.rows] = log[part.at[:, None] + np.array(HORIZONS)] - log[part.at][:, None]
+        for column, step in enumerate(SHOWN):
+            past = np.cumsum(np.abs(log[step:] - log[:-step]))
+            unit[part.rows, column] = past[part.at - step] / (part.at - step + 1)
+    return moves, unit
+
+
+def scaled_errors(bands: Bands, moves: FloatArray, unit: FloatArray) -> FloatArray:
+    """Return absolute log errors of the centre, in units, shape (n, horizons) as all arguments over `SHOWN`."""
+    errors: FloatArray = np.abs(moves - bands.centre) / unit
+    return errors
+
+
+def interval_scores(bands: Bands, moves: FloatArray, unit: FloatArray) -> FloatArray:
+    """Return the mean interval score of the bands of all `LEVELS`, in units, shape (n, horizons).
+
+    ``upper - lower + 2 / (1 - level) * distance outside`` (Gneiting and Raftery 2007): least, in the mean, for the true
+    quantiles.
+    """
+    outside = np.maximum(bands.lower - moves[:, None], 0) + np.maximum(moves[:, None] - bands.upper, 0)
+    price = 2 / (1 - np.array(LEVELS))[:, None]
+    scores: FloatArray = (bands.upper - bands.lower + price * outside).mean(axis=1) / unit
+    return scores
+
+
+def held(bands: Bands, moves: FloatArray) -> FloatArray:
+    """Return 1 where a band held and 0 where it did not, shape (n, levels, horizons); NaN where there is none."""
+    inside = (bands.lower <= moves[:, None]) & (moves[:, None] <= bands.upper)
+    return np.where(np.isnan(bands.lower), np.nan, inside)
+
+
+def _piece(
+    model: str,
+    spec: ModelSpec,
+    options: Options,
+    universe: Universe,
+    rows: Rows,
+    fold: Fold,
+    block: IntArray,
+    shelf: Shelf,
+) -> Callable[[], dict[str, FloatArray]]:
+    key = ("paths", model, repr(spec), fold_key(fold))
+    return lambda: shelf.kept(key, lambda: paths(universe.series, rows, fold, block, spec, options))
+
+
+def _judged(
+    model: str,
+    tier: int,
+    mode: Mode,
+    universe: Universe,
+    rows: Rows,
+    asked: IntArray,
+    moves: FloatArray,
+    unit: FloatArray,
+    said: Said,
+    others: dict[str, Bands],
+) -> list[Result]:
+    mine, moves, unit = rows.take(asked), moves[asked][:, [HORIZONS.index(step) for step in SHOWN]], unit[asked]
+    own, rivals = said.bands.take(asked), {name: bands.take(asked) for name, bands in others.items()}
+    result: list[Result] = []
+    for metric, loss in ((ERROR, scaled_errors), (SCORE, interval_scores)):
+        losses = loss(own, moves, unit)
+        of_rivals = {name: loss(bands, moves, unit) for name, bands in rivals.items()}
+        for column, step in enumerate(SHOWN):
+            figures, yearly = (
+                _ratios(losses[:, column], of_rivals[NAIVE][:, column], mine)
+                if metric == ERROR
+                else _coverages(own, rivals, moves, column, mine)
+            )
+            result.append(
+                Result(
+                    model=model,
+                    tier=tier,
+                    mode=mode,
+                    metric=f"{metric}_{step}",
+                    scored=Scored(
+                        date=mine.date,
+                        symbol=mine.symbol,
+                        symbols=universe.symbols,
+                        own=losses[:, column],
+                        rivals={name: values[:, column] for name, values in of_rivals.items()},
+                    ),
+                    volatility=said.volatility[asked],
+                    figures=figures,
+                    yearly=yearly,
+                )
+            )
+    return result
+
+
+Figures = tuple[dict[str, float], dict[str, dict[str, float]]]
+
+
+def _ratios(own: FloatArray, naive: FloatArray, rows: Rows) -> Figures:
+    """Return the mean absolute scaled error, and the same over that of the last close on the same rows; by year too."""
+
+    def of(at: IntArray) -> dict[str, float]:
+        return {"mase": float(own[at].mean()), "mase_of_last_close": float(naive[at].mean())}
+
+    return of(np.arange(len(own))), {year: of(at) for year, at in _years(rows)}
+
+
+def _coverages(own: Bands, rivals: dict[str, Bands], moves: FloatArray, column: int, rows: Rows) -> Figures:
+    """Return the shares of outcomes that the bands held at a horizon: the model's, by year too, and the rivals'."""
+    names = [f"coverage_{round(100 * level)}" for level in LEVELS]
+    inside = held(own, moves)[:, :, column]
+
+    def of(values: FloatArray) -> dict[str, float]:
+        return dict(zip(names, np.nanmean(values, axis=0).tolist(), strict=True))
+
+    figures = of(inside)
+    for rival, bands in rivals.items():
+        told = of(held(bands, moves)[:, :, column])
+        figures |= {f"{name} of {rival}": value for name, value in told.items()}
+    return figures, {year: of(inside[at]) for year, at in _years(rows)}
+
+
+def _years(rows: Rows) -> Sequence[tuple[str, IntArray]]:
+    in_year, years = calendar_years(rows.date)
+    groups = [(year, np.flatnonzero(in_year == number)) for number, year in enumerate(years)]
+    return [(year, at) for year, at in groups if len(at)]
