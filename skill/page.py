@@ -17,6 +17,16 @@ SURVIVORS: Final = (
 
 MODES: Final[dict[Mode, str]] = {"forward": "forward in time", "unseen": "on unseen symbols, forward in time"}
 
+MEASURES: Final = {
+    "qlike": "QLIKE of the variance",
+    "mse": "squared error",
+    "interval_score": "interval score of the 90 % band",
+    "crps": "continuous ranked probability score",
+    "log_loss": "log loss",
+    "rps": "ranked probability score",
+    "balanced_error": "1 - balanced accuracy",
+}
+
 
 def write_page(folder: Path, found: Report) -> None:
     """Write the page beside the figures."""
@@ -54,9 +64,13 @@ def _lines(found: Report) -> Iterator[str]:
     yield from _targets(found)
     for model in dict.fromkeys(result.model for result in found.results):
         mine = [result for result in found.results if result.model == model]
-        yield from ("", f"## {model}", "")
-        yield from _overall(mine)
+        yield from ("", f"## {model}")
+        for metric in dict.fromkeys(result.metric for result in mine):
+            told = [result for result in mine if result.metric == metric]
+            yield from ("", f"Loss: {MEASURES.get(metric, metric)}.", "")
+            yield from _overall(told)
         deepest = [result for result in mine if result.tier == max(other.tier for other in mine)]
+        yield from _figures([result for result in deepest if result.figures])
         for result in deepest:
             yield from _parts(result)
 
@@ -67,9 +81,9 @@ def _targets(found: Report) -> Iterator[str]:
         return
     yield from ("", "## Targets", "", "| model | target | rival | mode | measured | |", "|---|---|---|---|---|---|")
     for verdict in told:
-        target = verdict.target
-        word = "met" if verdict.met else "**not met**"
-        cells = (f"`{target.model}`", target.said, target.rival, MODES[verdict.mode], verdict.measured, word)
+        target, outcome = verdict.target, verdict.outcome
+        word = "met" if outcome.met else "**not met**"
+        cells = (f"`{verdict.model}`", target.said, target.rival or "", MODES[verdict.mode], outcome.measured, word)
         yield "| " + " | ".join(cells) + " |"
 
 
@@ -98,9 +112,29 @@ def _overall(results: list[Judged]) -> Iterator[str]:
             yield "| " + " | ".join(cells) + " |"
 
 
+def _figures(results: list[Judged]) -> Iterator[str]:
+    """Yield what the task counts beside losses, and what its bands held, a column for each mode."""
+    if not results:
+        return
+    yield from ("", f"{results[0].tier} bars: plain figures, and shares of outcomes inside the bands.", "")
+    yield "| | " + " | ".join(MODES[result.mode] for result in results) + " |"
+    yield "|---" * (len(results) + 1) + "|"
+    for name in results[0].figures:
+        yield f"| {name} | " + " | ".join(f"{result.figures[name]:.4g}" for result in results) + " |"
+    bands = [result.bands for result in results if result.bands is not None]
+    if not bands:
+        return
+    yield f"| {bands[0].level:.0%} band | " + " | ".join(f"{band.held:.1%}" for band in bands) + " |"
+    for grouped in ([band.by_year for band in bands], [band.by_tercile for band in bands]):
+        for name in dict.fromkeys(name for held in grouped for name in held):
+            shares = ("" if name not in held else f"{held[name]:.1%}" for held in grouped)
+            yield f"| {bands[0].level:.0%} band, {name} | " + " | ".join(shares) + " |"
+
+
 def _parts(result: Judged) -> Iterator[str]:
     rivals = result.rivals
-    yield from ("", f"{result.tier} bars, {MODES[result.mode]}: ratio by year and by forecast volatility.", "")
+    what = f"{result.tier} bars, {MODES[result.mode]}, {MEASURES.get(result.metric, result.metric)}"
+    yield from ("", f"{what}: ratio by year and by forecast volatility.", "")
     yield "| | rows | " + " | ".join(rivals) + " |"
     yield "|---" * (len(rivals) + 2) + "|"
     for grouped in ([rival.by_year for rival in rivals.values()], [rival.by_tercile for rival in rivals.values()]):

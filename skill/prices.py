@@ -1,6 +1,6 @@
 """A price forecast on a universe: errors of its path and of its bands at each horizon, beside those of rivals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -8,6 +8,7 @@ import numpy as np
 
 from feature_mapper.typing import FloatArray, IntArray
 from skill.audit import check_folds
+from skill.bands import shares_of
 from skill.fits.prices import paths
 from skill.fits.rows import sequence_rows, stretches
 from skill.heads import Said, price_heads
@@ -20,7 +21,6 @@ from skill.side_by_side import gathered
 from skill.tabular import Result
 from skill.universe import Universe
 from training.kit.discover import spec_of
-from training.kit.evaluation import calendar_years
 from training.kit.origins import HORIZONS, Options
 from training.kit.questions.base import Rows
 from training.kit.spec import ModelSpec
@@ -28,7 +28,7 @@ from training.kit.splits import Fold
 
 ERROR: Final = "scaled_error"
 SCORE: Final = "interval_score"
-"""Metrics, each followed by its horizon in sessions."""
+"""Measures, followed by the level of the band and by the horizon in sessions."""
 
 STEP: Final = 63
 """Sessions from one origin of a symbol to the next, of rivals that are fitted anew at each, where refits are yearly."""
@@ -103,22 +103,22 @@ def scaled_errors(bands: Bands, moves: FloatArray, unit: FloatArray) -> FloatArr
     return errors
 
 
-def interval_scores(bands: Bands, moves: FloatArray, unit: FloatArray) -> FloatArray:
-    """Return the mean interval score of the bands of all `LEVELS`, in units, shape (n, horizons).
+def interval_scores(bands: Bands, moves: FloatArray, unit: FloatArray, row: int) -> FloatArray:
+    """Return the interval scores of the band of a level, by its row in `LEVELS`, in units, shape (n, horizons).
 
     ``upper - lower + 2 / (1 - level) * distance outside`` (Gneiting and Raftery 2007): least, in the mean, for the true
     quantiles.
     """
-    outside = np.maximum(bands.lower - moves[:, None], 0) + np.maximum(moves[:, None] - bands.upper, 0)
-    price = 2 / (1 - np.array(LEVELS))[:, None]
-    scores: FloatArray = (bands.upper - bands.lower + price * outside).mean(axis=1) / unit
+    lower, upper = bands.lower[:, row], bands.upper[:, row]
+    outside = np.maximum(lower - moves, 0) + np.maximum(moves - upper, 0)
+    scores: FloatArray = (upper - lower + 2 / (1 - LEVELS[row]) * outside) / unit
     return scores
 
 
-def held(bands: Bands, moves: FloatArray) -> FloatArray:
-    """Return 1 where a band held and 0 where it did not, shape (n, levels, horizons); NaN where there is none."""
-    inside = (bands.lower <= moves[:, None]) & (moves[:, None] <= bands.upper)
-    return np.where(np.isnan(bands.lower), np.nan, inside)
+def held(bands: Bands, moves: FloatArray, row: int) -> FloatArray:
+    """Return 1 where the band of a level held and 0 where it did not, shape (n, horizons); NaN where there is none."""
+    inside = (bands.lower[:, row] <= moves) & (moves <= bands.upper[:, row])
+    return np.where(np.isnan(bands.lower[:, row]), np.nan, inside)
 
 
 def _piece(
@@ -146,68 +146,31 @@ def _judged(
     unit: FloatArray,
     said: Said,
     others: dict[str, Bands],
-) -> list[Result]:
-    mine, moves, unit = rows.take(asked), moves[asked][:, [HORIZONS.index(step) for step in SHOWN]], unit[asked]
+) -> Iterator[Result]:
+    """Yield the error of the path at each horizon, then the score of each band at each."""
+    mine, volatility = rows.take(asked), said.volatility[asked]
+    moves, unit = moves[asked][:, [HORIZONS.index(step) for step in SHOWN]], unit[asked]
     own, rivals = said.bands.take(asked), {name: bands.take(asked) for name, bands in others.items()}
-    result: list[Result] = []
-    for metric, loss in ((ERROR, scaled_errors), (SCORE, interval_scores)):
-        losses = loss(own, moves, unit)
-        of_rivals = {name: loss(bands, moves, unit) for name, bands in rivals.items()}
+    errors = scaled_errors(own, moves, unit)
+    of_rivals = {name: scaled_errors(bands, moves, unit) for name, bands in rivals.items()}
+
+    def scored(losses: FloatArray, theirs: dict[str, FloatArray]) -> Scored:
+        return Scored(mine.date, mine.symbol, universe.symbols, losses, theirs)
+
+    for column, step in enumerate(SHOWN):
+        theirs = {name: values[:, column] for name, values in of_rivals.items()}
+        figures = {"mase": float(errors[:, column].mean()), f"mase of {NAIVE}": float(theirs[NAIVE].mean())}
+        told = scored(errors[:, column], theirs)
+        yield Result(model, tier, mode, f"{ERROR}_{step}", told, volatility, figures)
+    for row, level in enumerate(LEVELS):
+        scores = interval_scores(own, moves, unit, row)
+        of_rivals = {name: interval_scores(bands, moves, unit, row) for name, bands in rivals.items()}
+        inside, theirs_inside = held(own, moves, row), {name: held(bands, moves, row) for name, bands in rivals.items()}
         for column, step in enumerate(SHOWN):
-            figures, yearly = (
-                _ratios(losses[:, column], of_rivals[NAIVE][:, column], mine)
-                if metric == ERROR
-                else _coverages(own, rivals, moves, column, mine)
-            )
-            result.append(
-                Result(
-                    model=model,
-                    tier=tier,
-                    mode=mode,
-                    metric=f"{metric}_{step}",
-                    scored=Scored(
-                        date=mine.date,
-                        symbol=mine.symbol,
-                        symbols=universe.symbols,
-                        own=losses[:, column],
-                        rivals={name: values[:, column] for name, values in of_rivals.items()},
-                    ),
-                    volatility=said.volatility[asked],
-                    figures=figures,
-                    yearly=yearly,
-                )
-            )
-    return result
-
-
-Figures = tuple[dict[str, float], dict[str, dict[str, float]]]
-
-
-def _ratios(own: FloatArray, naive: FloatArray, rows: Rows) -> Figures:
-    """Return the mean absolute scaled error, and the same over that of the last close on the same rows; by year too."""
-
-    def of(at: IntArray) -> dict[str, float]:
-        return {"mase": float(own[at].mean()), "mase_of_last_close": float(naive[at].mean())}
-
-    return of(np.arange(len(own))), {year: of(at) for year, at in _years(rows)}
-
-
-def _coverages(own: Bands, rivals: dict[str, Bands], moves: FloatArray, column: int, rows: Rows) -> Figures:
-    """Return the shares of outcomes that the bands held at a horizon: the model's, by year too, and the rivals'."""
-    names = [f"coverage_{round(100 * level)}" for level in LEVELS]
-    inside = held(own, moves)[:, :, column]
-
-    def of(values: FloatArray) -> dict[str, float]:
-        return dict(zip(names, np.nanmean(values, axis=0).tolist(), strict=True))
-
-    figures = of(inside)
-    for rival, bands in rivals.items():
-        told = of(held(bands, moves)[:, :, column])
-        figures |= {f"{name} of {rival}": value for name, value in told.items()}
-    return figures, {year: of(inside[at]) for year, at in _years(rows)}
-
-
-def _years(rows: Rows) -> Sequence[tuple[str, IntArray]]:
-    in_year, years = calendar_years(rows.date)
-    groups = [(year, np.flatnonzero(in_year == number)) for number, year in enumerate(years)]
-    return [(year, at) for year, at in groups if len(at)]
+            told = scored(scores[:, column], {name: values[:, column] for name, values in of_rivals.items()})
+            figures = {
+                f"held by {name}": float(np.nanmean(values[:, column])) for name, values in theirs_inside.items()
+            }
+            bands = shares_of(inside[:, column], level, mine.date, volatility)
+            metric = f"{SCORE}_{round(100 * level)}_{step}"
+            yield Result(model, tier, mode, metric, told, volatility, figures, bands)

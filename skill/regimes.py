@@ -20,7 +20,6 @@ from skill.side_by_side import gathered
 from skill.tabular import Result
 from skill.universe import Universe
 from training.kit.discover import spec_of
-from training.kit.evaluation import calendar_years
 from training.kit.questions.base import Rows
 from training.kit.regime import Options
 from training.kit.spec import ModelSpec
@@ -30,8 +29,6 @@ METRIC: Final = "minus_log_density"
 
 UNSEEN_YEARS: Final = 3
 """Refits in forward time for each refit where symbols are unseen, which takes one for every group of them."""
-
-STEADY: Final = ("label_kept", "label_kept_since")
 
 Told = Callable[[str], None]
 Arrays = dict[str, FloatArray]
@@ -83,11 +80,7 @@ def results(
                         mine.date, mine.symbol, universe.symbols, said[f"loss/{tier}"][asked], others_said, log=True
                     ),
                     volatility=said["volatility"][asked],
-                    figures={
-                        "mean_duration": duration(label, mine.symbol),
-                        **{f"{name}_least": min(shares[name] for shares in steady.values()) for name in STEADY},
-                    },
-                    yearly=_yearly(label, mine, steady),
+                    figures={"mean_duration": duration(label, mine.symbol), **steady},
                 )
             )
     return found
@@ -150,11 +143,12 @@ class _Walked:
 
         return self._joined(self._gathered([piece(fold) for fold in self._folds], "rivals of fold"))
 
-    def steady(self, weights: Sequence[Arrays], tier: int) -> dict[str, dict[str, float]]:
-        """Return the shares of days that keep their label from a fit to the next, by the year of the latter.
+    def steady(self, weights: Sequence[Arrays], tier: int) -> dict[str, float]:
+        """Return the shares of days that keep their label from a fit to the next one of the same symbols.
 
         ``label_kept`` is of the days that both had learnt on, ``label_kept_since`` of those since, which the earlier
-        one had not seen. Groups of unseen symbols are compared about those symbols, and pooled.
+        one had not seen, both over all refits; ``label_kept_least`` is the first of the refit where it was least.
+        Groups of unseen symbols are compared about those symbols.
         """
         chains = [
             [at for at, fold in enumerate(self._folds) if fold.apart == apart]
@@ -173,13 +167,13 @@ class _Walked:
                 ),
             )
 
-        counts: dict[str, FloatArray] = {}
-        for (_, other), arrays in zip(pairs, self._gathered([piece(*pair) for pair in pairs], "labels of refit")):
-            year = str(self._folds[other].first.astype("datetime64[Y]"))
-            counts[year] = counts.get(year, np.zeros((2, 2))) + np.stack([arrays["kept"], arrays["days"]])
+        found = self._gathered([piece(*pair) for pair in pairs], "labels of refit")
+        kept, days = (np.sum([arrays[name] for arrays in found], axis=0) for name in ("kept", "days"))
+        least = min(float(arrays["kept"][0] / arrays["days"][0]) for arrays in found)
         return {
-            year: dict(zip(STEADY, (counts[year][0] / counts[year][1]).tolist(), strict=True))
-            for year in sorted(counts)
+            "label_kept": float(kept[0] / days[0]),
+            "label_kept_least": least,
+            "label_kept_since": float(kept[1] / days[1]),
         }
 
     def _piece(self, key: tuple[object, ...], make: Callable[[], Arrays]) -> Callable[[], Arrays]:
@@ -205,14 +199,3 @@ def duration(label: FloatArray, symbol: IntArray) -> float:
     """
     changes = int(np.count_nonzero((label[1:] != label[:-1]) | (symbol[1:] != symbol[:-1])))
     return len(label) / (changes + 1)
-
-
-def _yearly(label: FloatArray, rows: Rows, steady: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    in_year, years = calendar_years(rows.date)
-    result = {
-        year: {"mean_duration": duration(label[in_year == at], rows.symbol[in_year == at])}
-        for at, year in enumerate(years)
-    }
-    for year, shares in steady.items():
-        result.setdefault(year, {}).update(shares)
-    return result

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from models import strict_json
+from skill.bands import Bands
 from skill.judge import Comparison, Part, by_group, compare, terciles
 from skill.schedule import Mode, Schedule
 from skill.tabular import Result
@@ -26,7 +27,7 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """One tier of a model in one mode; ``figures`` are those of the task, ``yearly`` those that it has by year."""
+    """One tier of a model in one mode by one measure; ``figures`` and ``bands`` stand with the task's own measure."""
 
     model: str
     tier: int
@@ -35,8 +36,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     loss: float
     figures: dict[str, float]
+    bands: Bands | None = None
     rivals: dict[str, Rival]
-    yearly: dict[str, dict[str, float]] = {}
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,8 +111,8 @@ def _judged(result: Result) -> Judged:
         n=len(scored.own),
         loss=float(scored.own.mean()),
         figures=dict(result.figures),
+        bands=result.bands,
         rivals=rivals,
-        yearly={year: dict(told) for year, told in result.yearly.items()},
     )
 
 

@@ -1,7 +1,8 @@
 """One tabular model on a universe: its losses and those of its rivals on the same rows, in both modes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -9,25 +10,29 @@ from feature_mapper.typing import FloatArray
 from models.tasks.base import Columns
 from models.tasks.registry import task_of
 from skill.audit import check_folds
+from skill.bands import Bands, bands_of
 from skill.judge import Scored
+from skill.measures import MEDIAN, Measure, Quantile, Said, measures, student
 from skill.rivals.registry import rivals_of
 from skill.schedule import MODES, Mode, Schedule
 from skill.shelf import Shelf
 from skill.universe import Universe
 from skill.walk import walk
 from training.kit.discover import spec_of
-from training.kit.panel import build
+from training.kit.panel import Panel, build
 from training.kit.questions.base import Question
 from training.kit.questions.registry import QUESTIONS
-from training.kit.walk import scored_rows
+from training.kit.spec import ModelSpec
+from training.kit.walk import FoldForecast, OutOfFold, scored_rows, with_heads
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Result:
-    """What one tier of a model did in one mode.
+    """What one tier of a model did in one mode, by one measure.
 
     ``volatility`` is the yardstick's forecast for each row, shape (n,), by which rows are sorted into calm and wild;
-    ``figures`` are the task's plain ones, ``yearly`` those that it has by year.
+    ``figures`` are the task's plain ones, and ``bands`` tell what its bands held, where it has some. Both stand with
+    the task's own measure.
     """
 
     model: str
@@ -37,7 +42,7 @@ class Result:
     scored: Scored
     volatility: FloatArray
     figures: dict[str, float]
-    yearly: dict[str, dict[str, float]] = field(default_factory=dict)
+    bands: Bands | None = None
 
 
 def results(
@@ -49,7 +54,7 @@ def results(
     processes: int,
     told: Callable[[str], None],
 ) -> list[Result]:
-    """Evaluate the tiers of a model in both modes.
+    """Evaluate the tiers of a model in both modes, by every measure of its task.
 
     Raises
     ------
@@ -68,36 +73,65 @@ def results(
         for mode in MODES:
             folds = schedule.folds(panel.rows, universe.symbols, mode)
             check_folds(panel.rows, folds, mode, schedule.embargo)
-            out = walk(model, spec, question, panel, folds, shelf, processes, told)
-            rows = scored_rows(panel, out)
+            parts = walk(model, spec, question, panel, folds, shelf, processes, told)
+            out = with_heads(panel, question, spec.level, parts)
             at = out.at[out.scored]
-            said = dict(out.rivals)
             others = rivals_of(task, universe, panel, folds, shelf, processes, told)
-            said.update({name: {key: values[at] for key, values in other.items()} for name, other in others.items()})
-            scored = Scored(
-                date=rows.date,
-                symbol=rows.symbol,
-                symbols=universe.symbols,
-                own=question.loss(out.forecast, rows.y),
-                rivals={name: _losses(question, columns, rows.y) for name, columns in said.items()},
-            )
-            found.append(
-                Result(
-                    model=model,
-                    tier=tier,
-                    mode=mode,
-                    metric=question.metric,
-                    scored=scored,
-                    volatility=out.scale[out.scored],
-                    figures=question.figures(out.forecast, rows.y),
-                )
-            )
+            rivals = {name: {key: values[at] for key, values in other.items()} for name, other in others.items()}
+            said = Said(out.forecast, _quantile(panel, question, parts) if "expected_return" in out.forecast else None)
+            found += _judged(model, spec, question, mode, universe.symbols, panel, out, said, {**out.rivals, **rivals})
+            told(f"tier {tier}, {mode}: {len(at):,} rows judged")
     return found
 
 
-def _losses(question: Question, said: Columns, y: FloatArray) -> FloatArray:
-    """Return the losses of a rival, NaN where it says nothing."""
-    known = ~np.isnan(next(iter(said.values()))).reshape(len(y), -1).any(axis=1)
+def _judged(
+    model: str,
+    spec: ModelSpec,
+    question: Question,
+    mode: Mode,
+    symbols: tuple[str, ...],
+    panel: Panel,
+    out: OutOfFold,
+    said: Said,
+    rivals: dict[str, Columns],
+) -> Iterator[Result]:
+    rows, volatility = scored_rows(panel, out), out.scale[out.scored]
+    task = question.task.identity.name
+    figures = question.figures(said.columns, rows.y)
+    bands = bands_of(task, said.columns, spec.level, rows.y, rows.date, volatility)
+    for measure in measures(question):
+        own = measure.losses(said, rows.y)
+        theirs = {name: _losses(measure, columns, rows.y) for name, columns in rivals.items()}
+        answered = {name: losses for name, losses in theirs.items() if losses is not None}
+        if own is not None and answered:
+            scored = Scored(rows.date, rows.symbol, symbols, own, answered)
+            yield Result(model, panel.tier, mode, measure.name, scored, volatility, figures, bands)
+        figures, bands = {}, None
+
+
+def _losses(measure: Measure, columns: Columns, y: FloatArray) -> FloatArray | None:
+    """Return the losses of a rival, NaN where it says nothing; None if it never says what is measured."""
+    known = ~np.isnan(next(iter(columns.values()))).reshape(len(y), -1).any(axis=1)
+    told = {name: values[known] for name, values in columns.items()}
+    quantile = student(told["mean"], told["deviation"], told["freedom"]) if "freedom" in told else None
+    losses = measure.losses(Said(told, quantile), y[known])
+    if losses is None:
+        return None
     result = np.full(len(y), np.nan)
-    result[known] = question.loss({name: values[known] for name, values in said.items()}, y[known])
+    result[known] = losses
     return result
+
+
+def _quantile(panel: Panel, question: Question, parts: Sequence[FoldForecast]) -> Quantile:
+    """Return the quantiles of a model whose band is central: the ends of the bands that its heads give by level."""
+
+    @lru_cache(maxsize=1)
+    def band(level: float) -> Columns:
+        return with_heads(panel, question, level, parts).forecast
+
+    def quantile(tau: float) -> FloatArray:
+        if tau == MEDIAN:
+            return band(MEDIAN)["expected_return"]
+        return band(round(abs(1 - 2 * tau), 9))["lower" if tau < MEDIAN else "upper"]
+
+    return quantile

@@ -13,7 +13,7 @@ from training.kit.panel import Panel
 from training.kit.questions.base import Question
 from training.kit.spec import ModelSpec
 from training.kit.splits import Fold
-from training.kit.walk import FoldForecast, OutOfFold, forecast_fold, with_heads
+from training.kit.walk import FoldForecast, forecast_fold
 
 
 def walk(
@@ -25,8 +25,8 @@ def walk(
     shelf: Shelf,
     processes: int,
     told: Callable[[str], None],
-) -> OutOfFold:
-    """Fit and forecast every fold, side by side, then learn the heads from the earliest on."""
+) -> list[FoldForecast]:
+    """Fit and forecast every fold, side by side; earliest first. Heads are still to be learnt."""
     family = tabular_family(spec.family)
 
     def piece(fold: Fold) -> Callable[[], dict[str, FloatArray]]:
@@ -37,7 +37,7 @@ def walk(
     for at, arrays in side_by_side([piece(fold) for fold in folds], processes):
         found[at] = arrays
         told(f"tier {panel.tier}, fold {len(found)} of {len(folds)}")
-    return with_heads(panel, question, spec.level, [_unpacked(fold, found[at]) for at, fold in enumerate(folds)])
+    return [_unpacked(fold, found[at]) for at, fold in enumerate(folds)]
 
 
 def _packed(part: FoldForecast) -> dict[str, FloatArray]:

@@ -6,22 +6,25 @@ from typing import Protocol
 import numpy as np
 
 from feature_mapper.bars import Bars
-from feature_mapper.typing import DateArray, FloatArray
+from feature_mapper.typing import DateArray
 from models.tasks.base import Columns
 from training.kit.panel import Panel, dated
 from training.kit.splits import Fold
 
 
-class VarianceRival(Protocol):
-    """Forecasts session variance from one symbol's own past."""
+class SymbolRival(Protocol):
+    """Forecasts the next session from one symbol's own past."""
 
     @property
     def name(self) -> str:
         """As tables show it."""
         ...
 
-    def forecast(self, bars: Bars, edges: DateArray) -> FloatArray:
-        """Return the variance of the session after each bar, shape (n,); NaN before the first edge.
+    def columns(self, bars: Bars, edges: DateArray) -> Columns:
+        """Return forecasts of the session after each bar by name, each of shape (n,); NaN before the first edge.
+
+        ``variance`` is that of the session, night included. A rival that has a distribution of the log return gives its
+        ``mean``, ``deviation`` and ``freedom``, the degrees of Student's t.
 
         From an edge to the next, parameters are those of all sessions before the edge, without an embargo, and the bars
         since are read with them.

@@ -1,4 +1,4 @@
-"""Rivals of volatility: RiskMetrics' EWMA, HAR of each symbol, GARCH(1,1) and GJR-GARCH with Student's t.
+"""Rivals that know one symbol: RiskMetrics' EWMA, HAR of each symbol, GARCH(1,1) and GJR-GARCH with Student's t.
 
 Each is made unbiased on the sessions that it learnt on (``mean(outcome / forecast) = 1``), so that none loses by its
 level alone: GARCH models close-to-close returns, and what is asked is the variance of a session with its night.
@@ -14,7 +14,8 @@ from feature_mapper.typing import DateArray, FloatArray, IntArray
 from feature_mapper.volatility import session_variance
 from feature_mapper.windows import windows
 from models.scale import FLOOR
-from skill.rivals.base import VarianceRival, blocks
+from models.tasks.base import Columns
+from skill.rivals.base import SymbolRival, blocks
 
 LEAST: Final = 250
 """Sessions that a rival needs to learn on; before, it says nothing and is not compared."""
@@ -38,8 +39,8 @@ class Ewma:
 
     name: str = "RiskMetrics"
 
-    def forecast(self, bars: Bars, edges: DateArray) -> FloatArray:
-        """As `VarianceRival`."""
+    def columns(self, bars: Bars, edges: DateArray) -> Columns:
+        """As `SymbolRival`."""
         variance = known_variance(bars)
         level = np.empty(len(variance))
         state = float(variance[:21].mean())
@@ -51,7 +52,7 @@ class Ewma:
             at = _learnt(variance, start)
             if len(at) >= LEAST:
                 result[start:stop] = level[start:stop] * np.mean(variance[at + 1] / level[at])
-        return result
+        return {"variance": result}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ class Har:
         """As tables show it."""
         return {"levels": "HAR of the symbol", "logs": "log HAR of the symbol"}[self.of]
 
-    def forecast(self, bars: Bars, edges: DateArray) -> FloatArray:
-        """As `VarianceRival`."""
+    def columns(self, bars: Bars, edges: DateArray) -> Columns:
+        """As `SymbolRival`."""
         variance = known_variance(bars)
         x = _har_terms(variance)
         if self.of == "logs":
@@ -90,7 +91,7 @@ class Har:
             else:
                 level = np.clip(level, variance[at + 1].min(), variance[at + 1].max())
             result[start:stop] = level[start:] * np.mean(variance[at + 1] / level[at])
-        return result
+        return {"variance": result}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,13 @@ class Garch:
         """As tables show it."""
         return "GJR-GARCH" if self.leverage else "GARCH"
 
-    def forecast(self, bars: Bars, edges: DateArray) -> FloatArray:
-        """As `VarianceRival`."""
+    def columns(self, bars: Bars, edges: DateArray) -> Columns:
+        """As `SymbolRival`."""
         from arch import arch_model
 
         variance = known_variance(bars)
         returns = PER_CENT * np.log(bars.close[1:] / bars.close[:-1])  # returns[i] belongs to bar i + 1
-        result = np.full(len(bars), np.nan)
+        said = {name: np.full(len(bars), np.nan) for name in ("variance", "mean", "deviation", "freedom")}
         for start, stop in blocks(bars, edges):
             at = _learnt(variance, start)
             if len(at) < LEAST:
@@ -119,16 +120,20 @@ class Garch:
             fitted = model.fit(last_obs=start - 1, disp="off", show_warning=False)
             one_ahead = fitted.forecast(horizon=1, start=0, reindex=False).variance.to_numpy()[:, 0]
             level = np.concatenate([one_ahead[:1], one_ahead])  # level[t] is said at bar t of the session after it
-            result[start:stop] = level[start:stop] * np.mean(variance[at + 1] / level[at])
-        return result
+            said["variance"][start:stop] = level[start:stop] * np.mean(variance[at + 1] / level[at])
+            said["mean"][start:stop] = fitted.params["mu"] / PER_CENT
+            said["deviation"][start:stop] = np.sqrt(level[start:stop]) / PER_CENT
+            said["freedom"][start:stop] = fitted.params["nu"]
+        return said
 
 
-VOLATILITY: Final[tuple[VarianceRival, ...]] = (
+GARCHES: Final[tuple[SymbolRival, ...]] = (Garch(leverage=False), Garch(leverage=True))
+
+VOLATILITY: Final[tuple[SymbolRival, ...]] = (
     Ewma(),
     Har("levels"),
     Har("logs"),
-    Garch(leverage=False),
-    Garch(leverage=True),
+    *GARCHES,
 )
 
 

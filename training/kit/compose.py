@@ -2,8 +2,8 @@
 
 Layers are laid over each other from the bottom up: ``spec.py``, the files that a file is based on, the file, the
 overrides. Mappings merge; every other value replaces the one below. ``null`` takes an inherited entry of
-``parameters``, ``options`` or ``tuning.space`` away. A layer that changes the family inherits none of these three:
-they were another library's.
+``parameters``, ``options`` or ``tuning.space`` away. A layer that changes the family inherits none of these three, and
+no ``alternatives``: they were another library's.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from models.families.base import FamilyError, tabular_family
 from models.manifest import NO_LINEAGE, Lineage
 from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
-from training.kit.config import WHOLE, ConfigError, Configuration, Dimension, Experiment
+from training.kit.config import WHOLE, ConfigError, Configuration, Dimension, Experiment, plain
 from training.kit.discover import spec_of
 from training.kit.layers import (
     Layer,
@@ -111,7 +111,7 @@ class _Merging:
         elif "family" in layer.tree and layer.tree["family"] != self._tree.get("family"):
             tuning = self._tree.get("tuning")
             searched = {**tuning, "space": {}} if isinstance(tuning, dict) else tuning
-            self._tree = {**self._tree, "parameters": {}, "options": {}, "tuning": searched}
+            self._tree = {**self._tree, "parameters": {}, "options": {}, "alternatives": [], "tuning": searched}
         self._tree = self._merged(self._tree, layer.tree, Configuration, (), layer.origin)
 
     def _merged(self, below: JsonObject, above: JsonObject, kind: object, place: Place, origin: str) -> JsonObject:
@@ -215,6 +215,10 @@ class _Merging:
         elif config.family != self._below.family:
             expected = f"{self._below.family}, as the task has it"
             self._deny(("family",), expected, config.family, "leave it out")
+        elif config.alternatives:
+            self._deny(
+                ("alternatives",), "none: the trainer fits once", plain(config)["alternatives"], "leave them out"
+            )
         if self._task == "forecast" and config.splits != Splits():
             hint = "set options.step, options.teaching and options.least"
             self._deny(("splits",), "the default, as forecasts roll their origins", "others", hint)
@@ -240,6 +244,11 @@ class _Merging:
             if name not in known and name not in self._below.parameters:  # spec.py may know better
                 place: Place = ("parameters", name)
                 unknown(self._origin(place), place, known)
+        for number, alternative in enumerate(config.alternatives):
+            for name in alternative:
+                if name not in known:
+                    place = ("alternatives", str(number), name)
+                    unknown(self._origin(place), place, known)
         for name in config.tuning.space:
             first, _, rest = name.partition(".")
             if first == "parameters" and rest not in known:

@@ -158,6 +158,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     families: tuple[str, ...] | None = None
     level: float = LEVEL
     options: dict[str, Json] = {}
+    alternatives: tuple[dict[str, Value], ...] = ()
     splits: Splits = Splits()
     symbols: tuple[str, ...] = ()
     source: Source = Source()
@@ -168,7 +169,12 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def of(cls, spec: ModelSpec) -> "Configuration":
         """Return what a folder declares, with the kit's choice of everything else."""
         shared = {name: getattr(spec, name) for name in SHARED}
-        return cls(**shared | {"parameters": dict(spec.parameters), "options": plain(spec.options)})
+        own = {
+            "parameters": dict(spec.parameters),
+            "options": plain(spec.options),
+            "alternatives": tuple(map(dict, spec.alternatives)),
+        }
+        return cls(**shared | own)
 
     def spec(self) -> ModelSpec:
         """Return what trainers read; raises `SpecError` for what can't be trained."""

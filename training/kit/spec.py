@@ -63,6 +63,9 @@ class ModelSpec:
         Estimator family, a module in ``models/families``.
     parameters : Parameters
         The estimator's settings, as its library names them.
+    alternatives : tuple of Parameters
+        Settings to lay over ``parameters`` where a fit finds that they are surely better, see
+        `training.kit.fitting.chosen`. Tabular models only.
     features : {"all", "relative"}
         ``relative`` leaves out features that tell the symbol's own volatility level.
     tiers : tuple of int
@@ -97,6 +100,7 @@ class ModelSpec:
     families: tuple[str, ...] | None = None
     level: float = LEVEL
     options: Mapping[str, object] = field(default_factory=dict)
+    alternatives: tuple[Parameters, ...] = ()
     splits: Splits = Splits()
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from models.typing import Json, JsonObject
 from training.kit import plots
 from training.kit.checks import run_checks
 from training.kit.evaluation import losses, report, rival_losses, scores
+from training.kit.fitting import Fitted, fit
 from training.kit.losses import Losses
 from training.kit.outcome import Outcome
 from training.kit.panel import Panel, build
@@ -31,7 +32,7 @@ from training.kit.questions.base import Question
 from training.kit.questions.registry import QUESTIONS
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
-from training.kit.walk import Fitted, OutOfFold, fit, scored_rows, walk_forward
+from training.kit.walk import OutOfFold, scored_rows, walk_forward
 
 CASES_A_TIER: Final = 5
 """Golden examples a tier; four tiers make 20, and an artifact needs 16."""
@@ -71,7 +72,7 @@ def train(
     progress.step("leak checks")
     target = question.target
     return Outcome(
-        tiers=tuple(_manifest(trained, question, spec, family) for trained in tiers),
+        tiers=tuple(_manifest(trained, question, family) for trained in tiers),
         weights={_weights_name(trained, family): trained.fitted.estimator.dump() for trained in tiers},
         target=Target(name=target.name, definition=target.definition, horizon=target.horizon),
         losses=Losses(tuple(series), tuple(losses(trained.panel, trained.out, question) for trained in tiers)),
@@ -112,7 +113,7 @@ def _weights_name(trained: TrainedTier, family: TabularFamily) -> str:
     return f"tier_{trained.panel.tier:03d}.{family.SUFFIX}"
 
 
-def _manifest(trained: TrainedTier, question: Question, spec: ModelSpec, family: TabularFamily) -> TierManifest:
+def _manifest(trained: TrainedTier, question: Question, family: TabularFamily) -> TierManifest:
     head: dict[str, Json] = {"answer": msgspec.to_builtins(trained.head)}
     if question.task.scaled:
         head["scale"] = trained.scale.as_json()
@@ -121,7 +122,7 @@ def _manifest(trained: TrainedTier, question: Question, spec: ModelSpec, family:
         tier=trained.panel.tier,
         features=to_structs(describe(used)),
         weights=_weights_name(trained, family),
-        parameters=dict(spec.parameters),
+        parameters=dict(trained.fitted.parameters),
         head=head,
         scores=scores(trained.panel, trained.out, question),
     )

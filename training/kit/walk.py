@@ -1,33 +1,18 @@
 """Walk-forward evaluation of a tabular model: every score is of rows that no fit, yardstick or head had seen."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from feature_mapper.typing import BoolArray, FloatArray, IntArray
-from models.families.base import TabularEstimator, TabularFamily, TrainingRows
-from models.families.checkpoints import Checkpoints
+from models.families.base import TabularFamily
 from models.tasks.base import Columns
+from training.kit.fitting import fit
 from training.kit.panel import Panel
 from training.kit.questions.base import Question, Rows
-from training.kit.spec import ModelSpec, SpecError
+from training.kit.spec import ModelSpec
 from training.kit.splits import Fold, PurgedWalkForward
-
-
-@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
-class Fitted:
-    """An estimator, the columns that it reads, and the class weights that it was fitted with."""
-
-    estimator: TabularEstimator
-    used: IntArray
-    class_weights: FloatArray
-
-    def margin(self, x: FloatArray) -> FloatArray:
-        """Predict rows of the whole feature set."""
-        return self.estimator.predict(np.ascontiguousarray(x[:, self.used]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -50,67 +35,6 @@ class OutOfFold:
     full_forecast: Columns
     rivals: dict[str, Columns]
     refitted: bool
-
-
-def fit(
-    panel: Panel,
-    at: IntArray,
-    scale: FloatArray,
-    question: Question,
-    spec: ModelSpec,
-    family: TabularFamily,
-    checkpoints: Path | None = None,
-) -> Iterator[Fitted]:
-    """Fit on the rows ``at``; yield the fit on all features and, if the spec keeps fewer, the refit on those.
-
-    Each of them keeps checkpoints in a folder of its own below ``checkpoints``, if that is given.
-
-    Raises
-    ------
-    SpecError
-        A class that the panel has is not among the rows.
-
-    """
-    y = panel.rows.y[at]
-    weight, class_weights = _weights(y, panel, question, spec)
-    rows = TrainingRows(panel.x[at], question.label(y, scale[at]), weight, question.objective)
-    full = _fit(family, rows, spec, checkpoints, "all_features")
-    everything = np.arange(panel.x.shape[1])
-    yield Fitted(full, everything, class_weights)
-    if spec.keep != "all":
-        used = _kept(full.importance(), spec.keep)
-        if 0 < len(used) < len(everything):
-            kept = TrainingRows(np.ascontiguousarray(rows.x[:, used]), rows.y, weight, question.objective)
-            yield Fitted(_fit(family, kept, spec, checkpoints, "kept_features"), used, class_weights)
-
-
-def _fit(
-    family: TabularFamily, rows: TrainingRows, spec: ModelSpec, checkpoints: Path | None, name: str
-) -> TabularEstimator:
-    if checkpoints is None:
-        return family.fit(rows, spec.parameters, spec.seed)
-    return family.fit(rows, spec.parameters, spec.seed, Checkpoints(checkpoints / name))
-
-
-def _kept(gain: FloatArray, keep: Literal["used"] | int) -> IntArray:
-    """Return the columns to keep, in their order: those that are used, the foremost by gain if a number is given."""
-    used = np.flatnonzero(gain > 0)
-    if keep == "used":
-        return used
-    return np.sort(used[np.argsort(-gain[used], kind="stable")][:keep])
-
-
-def _weights(y: FloatArray, panel: Panel, question: Question, spec: ModelSpec) -> tuple[FloatArray | None, FloatArray]:
-    if question.objective not in ("binary", "multiclass"):
-        return None, np.ones(1)
-    counts = np.bincount(y.astype(np.int64), minlength=int(panel.rows.y.max()) + 1)
-    if not counts.all():
-        absent = np.flatnonzero(counts == 0).tolist()
-        raise SpecError(f"expected rows of every class to train on, found none of class {absent}; add history")
-    if spec.class_weight is None:
-        return None, np.ones(len(counts))
-    class_weights = len(y) / (len(counts) * counts)
-    return class_weights[y.astype(np.int64)], class_weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays

@@ -166,6 +166,8 @@ MISTAKES = [
     ("parameters: {num_leaves: [3]}", "parameters.num_leaves: expected bool | int | float | str, found [3]"),
     ("parameters: {num_leave: null}", "parameters.num_leave: expected an inherited entry to take away"),
     ("parameters: 3", "parameters: expected object, found 3"),
+    ("alternatives: [{num_leavs: 3}]", "alternatives.0.num_leavs: expected a key of alternatives.0"),
+    ("alternatives: {num_leaves: 3}", "alternatives: expected array"),
     ("splits: {fold: 3}", "splits.fold: expected a key of splits, found 'fold'; did you mean folds?"),
     ("splits: {folds: '3'}", 'splits.folds: expected int, found "3"'),
     ("splits: {folds: 1}", "x.yaml: expected 2 folds or more, found 1"),
@@ -247,6 +249,7 @@ def test_trainers_with_options_of_their_own(tmp_path: Path) -> None:
         ("hmm_regime", "options: {stats: 2}", "expected a key of options, found 'stats'; did you mean states?"),
         ("hmm_regime", "options: {covariance: ful}", "options.covariance: "),
         ("hmm_regime", "family: lightgbm", "family: expected hmm, as the task has it"),
+        ("hmm_regime", "alternatives: [{states: 2}]", "alternatives: expected none: the trainer fits once"),
         ("prophet_forecast", "options: {priors: [a]}", "options.priors.0: expected float"),
         ("prophet_forecast", "splits: {folds: 3}", "splits: expected the default, as forecasts roll their origins"),
     ):  # fmt: skip

@@ -14,6 +14,7 @@ from models.families.base import tabular_family
 from models.tasks.base import Columns
 from tests.training.kit.support import FAST, markets, pooled, walk
 from training.kit.evaluation import scores
+from training.kit.fitting import fit
 from training.kit.panel import Panel, build
 from training.kit.questions.base import Question
 from training.kit.questions.direction import DirectionQuestion
@@ -21,7 +22,7 @@ from training.kit.questions.registry import QUESTIONS
 from training.kit.questions.returns import ReturnQuestion
 from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
-from training.kit.walk import OutOfFold, fit
+from training.kit.walk import OutOfFold
 
 ROWS = 1600
 NOISE_SEEDS = range(24)
