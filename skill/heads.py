@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feature_mapper.typing import BoolArray, FloatArray
-from skill.rivals.prices import LEVELS, SHOWN, Bands
+from skill.rivals.prices import LEVELS, SHOWN, Fan
 from training.kit.origins import HORIZONS, Options
 from training.kit.paths import Errors, best_prior, widths
 from training.kit.questions.base import Rows
@@ -14,10 +14,10 @@ from training.kit.splits import Fold
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
-class Said:
-    """What a model said of n rows: bands, and the forecast volatility of the next session; NaN in the teaching block."""
+class PathForecast:
+    """What a model said of n rows, and its yardstick's forecast of volatility, shape (n,); NaN where it was taught."""
 
-    bands: Bands
+    fan: Fan
     volatility: FloatArray
 
     @property
@@ -32,7 +32,7 @@ def price_heads(
     forward: Sequence[tuple[Fold, dict[str, FloatArray]]],
     walked: Sequence[tuple[Fold, dict[str, FloatArray]]],
     options: Options,
-) -> Said:
+) -> PathForecast:
     """Choose the prior and learn the widths of each fold from earlier errors, and apply both.
 
     Earlier errors are those of the fold's training rows alone: their horizons had ended, and a symbol that is kept
@@ -51,7 +51,7 @@ def price_heads(
 
     """
     n, shown = len(rows), [HORIZONS.index(step) for step in SHOWN]
-    said = Said(Bands.silent(n), np.full(n, np.nan))
+    said = PathForecast(Fan.silent(n), np.full(n, np.nan))
     by_prior = np.full((n, len(options.priors), len(HORIZONS)), np.nan)
     for fold, arrays in forward:
         by_prior[fold.test] = arrays["error"]
@@ -70,7 +70,7 @@ def price_heads(
             width = widths(known, 0, LEVELS).T[:, shown]
             half = width * (scale[fold.test, :, None] * np.sqrt(np.array(SHOWN, dtype=np.float64)))
             centre = (moves[fold.test] - arrays["error"][:, prior])[:, shown]
-            said.bands.put(fold.test, Bands(centre, centre[:, None] - half, centre[:, None] + half))
+            said.fan.put(fold.test, Fan(centre, centre[:, None] - half, centre[:, None] + half))
             said.volatility[fold.test] = scale[fold.test, 0]
     return said
 

@@ -24,8 +24,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """A model against one rival on the rows that both answer.
 
     ``ratio`` is the model's mean loss over the rival's, with an interval of 95 %, or what `Scored` says of log losses;
-    ``gain`` is the mean of rival less model. ``dm`` is the statistic of Diebold and Mariano, above 0 where the model is better, and ``p`` its chance,
-    two-sided. ``better`` is the share of symbols with a ratio below 1, ``worst`` the greatest ratio of a symbol.
+    ``gain`` is the mean of rival less model. ``dm`` is the statistic of Diebold and Mariano, above 0 where the model is
+    better, and ``p`` its chance, two-sided. ``better`` is the share of symbols with a ratio below 1, ``worst`` the
+    greatest ratio of a symbol.
     """
 
     rival: str

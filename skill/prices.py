@@ -11,10 +11,10 @@ from skill.audit import check_folds
 from skill.bands import shares_of
 from skill.fits.prices import paths
 from skill.fits.rows import sequence_rows, stretches
-from skill.heads import Said, price_heads
+from skill.heads import PathForecast, price_heads
 from skill.judge import Scored
 from skill.rivals.origins import price_rivals
-from skill.rivals.prices import LEVELS, NAIVE, SHOWN, Bands
+from skill.rivals.prices import LEVELS, NAIVE, SHOWN, Fan
 from skill.schedule import MODES, Mode, Schedule
 from skill.shelf import Shelf, fold_key
 from skill.side_by_side import gathered
@@ -23,6 +23,7 @@ from skill.universe import Universe
 from training.kit.discover import spec_of
 from training.kit.origins import HORIZONS, Options
 from training.kit.questions.base import Rows
+from training.kit.scores import LEAST_DAYS
 from training.kit.spec import ModelSpec
 from training.kit.splits import Fold
 
@@ -30,8 +31,18 @@ ERROR: Final = "scaled_error"
 SCORE: Final = "interval_score"
 """Measures, followed by the level of the band and by the horizon in sessions."""
 
-STEP: Final = 63
-"""Sessions from one origin of a symbol to the next, of rivals that are fitted anew at each, where refits are yearly."""
+LEAST_STEP: Final = 21
+"""Sessions from one origin of a symbol to the next, at least, of rivals that are fitted anew at each."""
+
+MEASURES: Final = {
+    **{f"{ERROR}_{step}": f"absolute log error {step} ahead, over the symbol's mean move so far" for step in SHOWN},
+    **{
+        f"{SCORE}_{level * 100:.0f}_{step}": f"interval score of the {level:.0%} band {step} ahead, in the same units"
+        for level in LEVELS
+        for step in SHOWN
+    },
+}
+"""What each is, in words."""
 
 Told = Callable[[str], None]
 
@@ -65,20 +76,34 @@ def results(
     told(f"{len(rows):,} rows")
     moves, unit = outcomes(universe, rows)
     forward: list[tuple[Fold, dict[str, FloatArray]]] = []
-    others: dict[str, Bands] = {}
+    blocks: dict[np.datetime64, IntArray] = {}
+    others: dict[str, Fan] = {}
     found: list[Result] = []
     for mode in MODES:
         folds = schedule.folds(rows, universe.symbols, mode)
         check_folds(rows, folds, mode, schedule.embargo)
-        blocks = {fold.first: fold.test for fold in folds} if mode == "forward" else {f.first: f.test for f, _ in forward}
+        if mode == "forward":
+            blocks = {fold.first: fold.test for fold in folds}
         work = [_piece(model, spec, options, universe, rows, fold, blocks[fold.first], shelf) for fold in folds]
         walked = list(zip(folds, gathered(work, processes, told, "paths of fold"), strict=True))
         forward = forward or walked
         said = price_heads(rows, moves, forward, walked, options)
         asked = np.flatnonzero(said.scored)
-        others = others or price_rivals(universe, rows, asked, STEP * schedule.years, shelf, processes, told)
+        if mode == "forward":
+            # One symbol a day, in turn, where refits are yearly: of as many forecasts, more days tell more.
+            step = max(len(universe.symbols), LEAST_STEP) * schedule.years
+            others = _enough(rows, price_rivals(universe, rows, asked, step, shelf, processes, told), told)
         found += _judged(model, max(tiers), mode, universe, rows, asked, moves, unit, said, others)
     return found
+
+
+def _enough(rows: Rows, others: dict[str, Fan], told: Told) -> dict[str, Fan]:
+    """Leave out rivals that were asked on fewer days than an interval can be drawn from."""
+    days = {name: len(np.unique(rows.date[~np.isnan(fan.centre[:, 0])])) for name, fan in others.items()}
+    for name, count in days.items():
+        if count < LEAST_DAYS:
+            told(f"{name} is left out: asked on {count} days, fewer than {LEAST_DAYS}")
+    return {name: fan for name, fan in others.items() if days[name] >= LEAST_DAYS}
 
 
 def outcomes(universe: Universe, rows: Rows) -> tuple[FloatArray, FloatArray]:
@@ -97,28 +122,28 @@ def outcomes(universe: Universe, rows: Rows) -> tuple[FloatArray, FloatArray]:
     return moves, unit
 
 
-def scaled_errors(bands: Bands, moves: FloatArray, unit: FloatArray) -> FloatArray:
+def scaled_errors(fan: Fan, moves: FloatArray, unit: FloatArray) -> FloatArray:
     """Return absolute log errors of the centre, in units, shape (n, horizons) as all arguments over `SHOWN`."""
-    errors: FloatArray = np.abs(moves - bands.centre) / unit
+    errors: FloatArray = np.abs(moves - fan.centre) / unit
     return errors
 
 
-def interval_scores(bands: Bands, moves: FloatArray, unit: FloatArray, row: int) -> FloatArray:
+def interval_scores(fan: Fan, moves: FloatArray, unit: FloatArray, row: int) -> FloatArray:
     """Return the interval scores of the band of a level, by its row in `LEVELS`, in units, shape (n, horizons).
 
     ``upper - lower + 2 / (1 - level) * distance outside`` (Gneiting and Raftery 2007): least, in the mean, for the true
     quantiles.
     """
-    lower, upper = bands.lower[:, row], bands.upper[:, row]
+    lower, upper = fan.lower[:, row], fan.upper[:, row]
     outside = np.maximum(lower - moves, 0) + np.maximum(moves - upper, 0)
     scores: FloatArray = (upper - lower + 2 / (1 - LEVELS[row]) * outside) / unit
     return scores
 
 
-def held(bands: Bands, moves: FloatArray, row: int) -> FloatArray:
+def held(fan: Fan, moves: FloatArray, row: int) -> FloatArray:
     """Return 1 where the band of a level held and 0 where it did not, shape (n, horizons); NaN where there is none."""
-    inside = (bands.lower[:, row] <= moves) & (moves <= bands.upper[:, row])
-    return np.where(np.isnan(bands.lower[:, row]), np.nan, inside)
+    inside = (fan.lower[:, row] <= moves) & (moves <= fan.upper[:, row])
+    return np.where(np.isnan(fan.lower[:, row]), np.nan, inside)
 
 
 def _piece(
@@ -144,15 +169,15 @@ def _judged(
     asked: IntArray,
     moves: FloatArray,
     unit: FloatArray,
-    said: Said,
-    others: dict[str, Bands],
+    said: PathForecast,
+    others: dict[str, Fan],
 ) -> Iterator[Result]:
     """Yield the error of the path at each horizon, then the score of each band at each."""
     mine, volatility = rows.take(asked), said.volatility[asked]
     moves, unit = moves[asked][:, [HORIZONS.index(step) for step in SHOWN]], unit[asked]
-    own, rivals = said.bands.take(asked), {name: bands.take(asked) for name, bands in others.items()}
+    own, rivals = said.fan.take(asked), {name: fan.take(asked) for name, fan in others.items()}
     errors = scaled_errors(own, moves, unit)
-    of_rivals = {name: scaled_errors(bands, moves, unit) for name, bands in rivals.items()}
+    of_rivals = {name: scaled_errors(fan, moves, unit) for name, fan in rivals.items()}
 
     def scored(losses: FloatArray, theirs: dict[str, FloatArray]) -> Scored:
         return Scored(mine.date, mine.symbol, universe.symbols, losses, theirs)
@@ -164,13 +189,13 @@ def _judged(
         yield Result(model, tier, mode, f"{ERROR}_{step}", told, volatility, figures)
     for row, level in enumerate(LEVELS):
         scores = interval_scores(own, moves, unit, row)
-        of_rivals = {name: interval_scores(bands, moves, unit, row) for name, bands in rivals.items()}
-        inside, theirs_inside = held(own, moves, row), {name: held(bands, moves, row) for name, bands in rivals.items()}
+        of_rivals = {name: interval_scores(fan, moves, unit, row) for name, fan in rivals.items()}
+        inside, theirs_inside = held(own, moves, row), {name: held(fan, moves, row) for name, fan in rivals.items()}
         for column, step in enumerate(SHOWN):
             told = scored(scores[:, column], {name: values[:, column] for name, values in of_rivals.items()})
             figures = {
                 f"held by {name}": float(np.nanmean(values[:, column])) for name, values in theirs_inside.items()
             }
             bands = shares_of(inside[:, column], level, mine.date, volatility)
-            metric = f"{SCORE}_{round(100 * level)}_{step}"
+            metric = f"{SCORE}_{level * 100:.0f}_{step}"
             yield Result(model, tier, mode, metric, told, volatility, figures, bands)

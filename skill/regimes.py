@@ -1,4 +1,4 @@
-"""A regime model on a universe: the density that it gave to each session before it came, and how steady its labels are."""
+"""A regime model on a universe: the density that it gave to each coming session, and how steady its labels are."""
 
 import itertools
 from collections.abc import Callable, Sequence

@@ -31,9 +31,7 @@ def fitted(arrays: Arrays) -> hmm.GaussianHmm:
     return hmm.load(arrays["weights"].astype(np.uint8).tobytes())
 
 
-def said(
-    series: Mapping[str, Bars], rows: Rows, fold: Fold, model: hmm.GaussianHmm, tiers: tuple[int, ...]
-) -> Arrays:
+def said(series: Mapping[str, Bars], rows: Rows, fold: Fold, model: hmm.GaussianHmm, tiers: tuple[int, ...]) -> Arrays:
     """Return what a fit says of the rows that its fold asks about, each array of shape (n,), in their order.
 
     ``loss/<tier>`` is minus the log density that the model gives to the next session's observation, ``label/<tier>``
@@ -63,8 +61,11 @@ def filtered(model: hmm.GaussianHmm, seen: FloatArray, tier: int, rows: int) -> 
 
 
 def kept_labels(
-    series: Mapping[str, Bars], days: tuple[np.datetime64, np.datetime64], pair: tuple[hmm.GaussianHmm, ...],
-    symbols: IntArray, tier: int,
+    series: Mapping[str, Bars],
+    days: tuple[np.datetime64, np.datetime64],
+    pair: tuple[hmm.GaussianHmm, ...],
+    symbols: IntArray,
+    tier: int,
 ) -> Arrays:
     """Compare the labels that two consecutive fits give to the same days.
 

@@ -26,7 +26,7 @@ class Stretch:
 
 
 def sequence_rows(series: Mapping[str, Bars], history: int, horizon: int) -> Rows:
-    """Return a row for each bar with ``history`` bars up to itself and ``horizon`` after it; ``y`` is the move over them.
+    """Return a row for each bar with ``history`` bars up to itself and ``horizon`` after it, whose log move is ``y``.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def learnt_by(rows: Rows, fold: Fold) -> np.datetime64:
 
 
 def known(series: Mapping[str, Bars], fold: Fold, last: np.datetime64) -> dict[str, Bars]:
-    """Return the bars up to a day, itself included, of the symbols that a fold does not keep apart and that have some."""
+    """Return the bars up to and including a day, of the symbols that a fold does not keep apart and that have some."""
     counted = {
         symbol: bars[: int(np.searchsorted(dated(bars), last, side="right"))]
         for number, (symbol, bars) in enumerate(series.items())

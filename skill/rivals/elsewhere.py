@@ -11,7 +11,7 @@ import numpy as np
 import skill
 from feature_mapper.errors import BarcastError
 from feature_mapper.typing import FloatArray
-from skill.rivals.prices import LEVELS, SHOWN, Bands
+from skill.rivals.prices import LEVELS, SHOWN, Fan
 
 ROOT: Final = Path(skill.__file__).parents[1]
 PYTHON: Final = ROOT / ".venv-rivals" / "bin" / "python"
@@ -35,7 +35,7 @@ def lock() -> str:
     return (ROOT / "requirements" / "rivals.txt").read_text(encoding="utf-8")
 
 
-def ask(windows: FloatArray, python: Path = PYTHON, child: Path = CHILD) -> dict[str, Bands]:
+def ask(windows: FloatArray, python: Path = PYTHON, child: Path = CHILD) -> dict[str, Fan]:
     """Return what each of `NAMES` says from the end of each row of log closes, shape (n, width), NaN before they begin.
 
     Raises
@@ -71,6 +71,5 @@ def ask(windows: FloatArray, python: Path = PYTHON, child: Path = CHILD) -> dict
                 message = f"expected {name}/{part} of shape {wanted}, found {None if values is None else values.shape}"
                 raise RivalFault(f"{message}; run `make skill`")
     return {
-        name: Bands.unpacked({part: found[f"{name}/{part}"] for part in ("centre", "lower", "upper")})
-        for name in NAMES
+        name: Fan.unpacked({part: found[f"{name}/{part}"] for part in ("centre", "lower", "upper")}) for name in NAMES
     }

@@ -8,7 +8,7 @@ import numpy as np
 from feature_mapper.typing import FloatArray, IntArray
 from skill.fits.rows import stretches
 from skill.rivals import elsewhere
-from skill.rivals.prices import DRIFT, NAIVE, PLAIN, Bands, plain_prophet, read_by_rivals, walks
+from skill.rivals.prices import DRIFT, NAIVE, PLAIN, Fan, plain_prophet, read_by_rivals, walks
 from skill.shelf import Shelf
 from skill.side_by_side import gathered
 from skill.universe import Universe
@@ -19,7 +19,7 @@ CHUNK: Final = 4
 """Symbols that one process elsewhere is asked about: importing its library takes seconds."""
 
 PLAIN_STEP: Final = 2
-"""As many steps from one origin of plain Prophet to the next, as its fits and bands cost most."""
+"""As many steps from one origin of plain Prophet to the next, as its fits and fan cost most."""
 
 
 def price_rivals(
@@ -30,7 +30,7 @@ def price_rivals(
     shelf: Shelf,
     processes: int,
     told: Callable[[str], None],
-) -> dict[str, Bands]:
+) -> dict[str, Fan]:
     """Return what each rival says of all rows, by name.
 
     Parameters
@@ -45,15 +45,15 @@ def price_rivals(
         Where what they said is kept, how many of them are asked at once, and who is told.
 
     """
-    found = {name: Bands.silent(len(rows)) for name in (NAIVE, DRIFT, PLAIN)}
+    found = {name: Fan.silent(len(rows)) for name in (NAIVE, DRIFT, PLAIN)}
     for part in stretches(rows, asked):
-        for name, bands in walks(universe.series[universe.symbols[part.symbol]], part.at).items():
-            found[name].put(asked[part.rows], bands)
+        for name, fan in walks(universe.series[universe.symbols[part.symbol]], part.at).items():
+            found[name].put(asked[part.rows], fan)
     some = thinned(rows, asked, step * PLAIN_STEP, len(universe.symbols))
     parts = list(stretches(rows, some))
     pieces = [_plain_piece(universe, part.symbol, part.at, shelf) for part in parts]
     for part, arrays in zip(parts, gathered(pieces, processes, told, f"{PLAIN} of symbol"), strict=True):
-        found[PLAIN].put(some[part.rows], Bands.unpacked(arrays))
+        found[PLAIN].put(some[part.rows], Fan.unpacked(arrays))
     if not elsewhere.absent():
         found |= _elsewhere(universe, rows, thinned(rows, asked, step, len(universe.symbols)), shelf, processes, told)
     return found
@@ -79,8 +79,8 @@ def _plain_piece(universe: Universe, number: int, at: IntArray, shelf: Shelf) ->
 
 def _elsewhere(
     universe: Universe, rows: Rows, some: IntArray, shelf: Shelf, processes: int, told: Callable[[str], None]
-) -> dict[str, Bands]:
-    found = {name: Bands.silent(len(rows)) for name in elsewhere.NAMES}
+) -> dict[str, Fan]:
+    found = {name: Fan.silent(len(rows)) for name in elsewhere.NAMES}
     parts, lock = list(stretches(rows, some)), elsewhere.lock()
     chunks = [parts[start : start + CHUNK] for start in range(0, len(parts), CHUNK)]
 
@@ -98,6 +98,6 @@ def _elsewhere(
     work = [piece(number) for number in range(len(chunks))]
     for chunk, arrays in zip(chunks, gathered(work, processes, told, "statsforecast on chunk"), strict=True):
         at = np.concatenate([some[part.rows] for part in chunk])
-        for name, bands in found.items():
-            bands.put(at, Bands.unpacked({part: arrays[f"{name}/{part}"] for part in ("centre", "lower", "upper")}))
+        for name, fan in found.items():
+            fan.put(at, Fan.unpacked({part: arrays[f"{name}/{part}"] for part in ("centre", "lower", "upper")}))
     return found

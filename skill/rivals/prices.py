@@ -39,8 +39,8 @@ PLAIN_WEEKLY: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
-class Bands:
-    """Forecasts of the log move from the last close over `SHOWN` sessions, from n days; NaN where nothing is said.
+class Fan:
+    """Centres and bands of the log move over `SHOWN` sessions, from n days; NaN where nothing is said.
 
     ``centre`` has shape (n, horizons), ``lower`` and ``upper`` shape (n, levels, horizons).
     """
@@ -50,13 +50,13 @@ class Bands:
     upper: FloatArray
 
     @classmethod
-    def silent(cls, n: int) -> "Bands":
-        """Return bands that say nothing."""
+    def silent(cls, n: int) -> "Fan":
+        """Return a fan that says nothing."""
         shape = (n, len(LEVELS), len(SHOWN))
         return cls(np.full((n, len(SHOWN)), np.nan), np.full(shape, np.nan), np.full(shape, np.nan))
 
     @classmethod
-    def unpacked(cls, arrays: Mapping[str, FloatArray]) -> "Bands":
+    def unpacked(cls, arrays: Mapping[str, FloatArray]) -> "Fan":
         """Return what `packed` gave."""
         return cls(arrays["centre"], arrays["lower"], arrays["upper"])
 
@@ -64,16 +64,16 @@ class Bands:
         """Return the arrays by name."""
         return {"centre": self.centre, "lower": self.lower, "upper": self.upper}
 
-    def take(self, at: IntArray) -> "Bands":
+    def take(self, at: IntArray) -> "Fan":
         """Return what is said of the rows ``at``."""
-        return Bands(self.centre[at], self.lower[at], self.upper[at])
+        return Fan(self.centre[at], self.lower[at], self.upper[at])
 
-    def put(self, at: IntArray, part: "Bands") -> None:
+    def put(self, at: IntArray, part: "Fan") -> None:
         """Write what a part says to the rows ``at``."""
         self.centre[at], self.lower[at], self.upper[at] = part.centre, part.lower, part.upper
 
 
-def walks(bars: Bars, at: IntArray) -> dict[str, Bands]:
+def walks(bars: Bars, at: IntArray) -> dict[str, Fan]:
     """Return the last close and drift from each position, with the bands of a Gaussian random walk.
 
     Drift is the mean log return of all sessions so far, and its band is wider for not knowing it well: by
@@ -92,14 +92,14 @@ def walks(bars: Bars, at: IntArray) -> dict[str, Bands]:
     level = np.zeros((len(at), len(SHOWN)))
     ahead = drift[:, None] * steps
     return {
-        NAIVE: Bands(level, -half, half),
-        DRIFT: Bands(ahead, ahead[:, None] - unsure, ahead[:, None] + unsure),
+        NAIVE: Fan(level, -half, half),
+        DRIFT: Fan(ahead, ahead[:, None] - unsure, ahead[:, None] + unsure),
     }
 
 
-def plain_prophet(bars: Bars, at: IntArray, seed: int) -> Bands:
+def plain_prophet(bars: Bars, at: IntArray, seed: int) -> Fan:
     """Return what Prophet says as it comes, fitted anew at each position: its own level, its own bands."""
-    said, log, date = Bands.silent(len(at)), np.log(bars.close), dated(bars)
+    said, log, date = Fan.silent(len(at)), np.log(bars.close), dated(bars)
     for row, day in enumerate(at.tolist()):
         past = slice(max(day + 1 - LOOKBACK, 0), day + 1)
         path = prophet.fit(
@@ -120,6 +120,6 @@ def plain_prophet(bars: Bars, at: IntArray, seed: int) -> Bands:
 
 
 def read_by_rivals(bars: Bars, at: IntArray) -> FloatArray:
-    """Return the log closes that a rival reads at each position, shape (n, `LOOKBACK`), oldest first, NaN before them."""
+    """Return the log closes that a rival reads at each position, shape (n, `LOOKBACK`), NaN before they begin."""
     log = np.concatenate([np.full(LOOKBACK - 1, np.nan), np.log(bars.close)])
     return windows(log, LOOKBACK, len(bars))[at]

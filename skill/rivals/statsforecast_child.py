@@ -8,6 +8,7 @@ import sys
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 SEASON: Final = 1
 """Daily closes have no season that five sessions a week could show."""
@@ -23,7 +24,7 @@ def main(request: str, answer: str) -> None:
 
     with np.load(request) as file:
         windows, steps, levels = file["windows"], file["steps"], file["levels"]
-    said = {}
+    said: dict[str, NDArray[np.float64]] = {}
     for model in (AutoETS, Theta, AutoARIMA):
         centre = np.empty((len(windows), len(steps)))
         bands = {side: np.empty((len(windows), len(levels), len(steps))) for side in ("lower", "upper")}
@@ -36,7 +37,7 @@ def main(request: str, answer: str) -> None:
                 bands["upper"][row, column] = ahead[f"hi-{level}"][steps - 1] - known[-1]
         said |= {f"{model.__name__}/centre": centre}
         said |= {f"{model.__name__}/{side}": values for side, values in bands.items()}
-    np.savez(answer, **said)
+    np.savez(answer, **said)  # type: ignore[arg-type]  # its stub takes the names for its own options
 
 
 if __name__ == "__main__":
