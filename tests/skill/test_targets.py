@@ -9,6 +9,7 @@ import pytest
 from skill.bands import Bands
 from skill.judge import Comparison, Part
 from skill.report import Judged, Rival
+from skill.rivals.prices import LEVELS
 from skill.targets import TARGETS, Target
 
 SOUND = Comparison(
@@ -26,12 +27,16 @@ SOUND = Comparison(
     worst=("A", 0.9),
 )
 
+FIGURES = {"calibration_error": 0.009, "label_kept_least": 0.98, "mean_duration": 10.0}
+
 targets = pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.task}: {target.said}, {target.rival}")
 
 
 def judged(target: Target, *, years: dict[str, float] | None = None, **changes: Any) -> Judged:
     """Return a result that meets every target, but for what is changed of its comparison, figures or bands."""
-    bands = Bands(level=0.9, held=0.9, by_year={"2020": 0.9, "2021": 0.91}, by_tercile={"calm": 0.9})
+    level = next((level for level in LEVELS if f"{level:.0%} band" in target.said), 0.9)
+    by_year = {"2020": level, "2021": level + 0.01}
+    bands = Bands(level=level, held=level, by_year=by_year, by_tercile={"calm": level})
     comparison = {name: value for name, value in changes.items() if name in Comparison.__struct_fields__}
     held = {name: value for name, value in changes.items() if name in Bands.__struct_fields__}
     rival = Rival(
@@ -47,7 +52,7 @@ def judged(target: Target, *, years: dict[str, float] | None = None, **changes: 
         metric=target.metric,
         n=1000,
         loss=0.7,
-        figures={"calibration_error": changes.get("calibration_error", 0.009)},
+        figures={name: changes.get(name, value) for name, value in FIGURES.items()},
         bands=msgspec.structs.replace(bands, **held),
         rivals={} if target.rival is None else {target.rival: rival},
     )
@@ -77,6 +82,14 @@ MISSES: tuple[tuple[Callable[[Target], bool], tuple[dict[str, Any], ...]], ...] 
     (lambda target: "95 % of symbols" in target.said, ({"better": 0.94}, {"worst": ("A", 1.051)})),
     (lambda target: "in no year" in target.said, ({"years": {"2020": 3.0, "2021": -2.0}},)),
     (lambda target: "calibration error" in target.said, ({"calibration_error": 0.0101},)),
+    (lambda target: "MASE" in target.said, ({"ratio": 1.0001},)),
+    (lambda target: "keep their label" in target.said, ({"label_kept_least": 0.9799},)),
+    (lambda target: "stay in a regime" in target.said, ({"mean_duration": 9.99},)),
+    (
+        lambda target: "80% band" in target.said,
+        ({"held": 0.779}, {"held": 0.821}, {"by_year": {"2020": 0.779}}, {"by_year": {"2020": 0.8, "2021": 0.821}}),
+    ),
+    (lambda target: "95% band" in target.said, ({"held": 0.929}, {"by_year": {"2020": 0.971}})),
     (lambda target: "holds" in target.said, ({"held": 0.889}, {"held": 0.911})),
     (
         lambda target: "every year and third" in target.said,
