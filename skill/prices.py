@@ -98,12 +98,13 @@ def results(
 
 
 def _enough(rows: Rows, others: dict[str, Fan], told: Told) -> dict[str, Fan]:
-    """Leave out rivals that were asked on fewer days than an interval can be drawn from."""
+    """Leave out rivals that were asked on some days only, and on too few to draw an interval from."""
     days = {name: len(np.unique(rows.date[~np.isnan(fan.centre[:, 0])])) for name, fan in others.items()}
+    least = min(LEAST_DAYS, max(days.values()))
     for name, count in days.items():
-        if count < LEAST_DAYS:
-            told(f"{name} is left out: asked on {count} days, fewer than {LEAST_DAYS}")
-    return {name: fan for name, fan in others.items() if days[name] >= LEAST_DAYS}
+        if count < least:
+            told(f"{name} is left out: asked on {count} days, fewer than {least}")
+    return {name: fan for name, fan in others.items() if days[name] >= least}
 
 
 def outcomes(universe: Universe, rows: Rows) -> tuple[FloatArray, FloatArray]:
