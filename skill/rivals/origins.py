@@ -18,7 +18,7 @@ from training.kit.spec import SEED
 CHUNK: Final = 4
 """Symbols that one process elsewhere is asked about: importing its library takes seconds."""
 
-PLAIN_STEP: Final = 2
+PLAIN_STEP: Final = 4
 """As many steps from one origin of plain Prophet to the next, as its fits and fan cost most."""
 
 

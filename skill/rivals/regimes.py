@@ -54,7 +54,7 @@ def static_mixture(sequences: Sequence[FloatArray]) -> Density:
 
     everything = np.concatenate(sequences)
     centre, spread = everything.mean(axis=0), everything.std(axis=0)
-    mixture = GaussianMixture(COMPONENTS, covariance_type="full", n_init=2, max_iter=500, random_state=0)
+    mixture = GaussianMixture(COMPONENTS, covariance_type="full", max_iter=500, random_state=0)
     mixture.fit((everything - centre) / spread)
     units = float(np.log(spread).sum())
 

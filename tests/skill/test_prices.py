@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from feature_mapper.bars import Bars
-from feature_mapper.typing import FloatArray
+from feature_mapper.typing import FloatArray, IntArray
 from models.families import prophet
 from skill import heads
 from skill.fits import prices as fits
@@ -21,7 +21,7 @@ from skill.universe import Universe
 from tests.training.kit.support import after, market, rewritten
 from training.kit.origins import HORIZONS, Options
 from training.kit.panel import dated
-from training.kit.paths import fit_path
+from training.kit.paths import Ahead, Errors, average, fit_path
 from training.kit.questions.base import Rows
 from training.kit.spec import ModelSpec
 from training.kit.splits import Fold
@@ -31,6 +31,9 @@ OPTIONS = Options(priors=(0.002, 0.05), history=260)
 SERIES = {name: market(1500, seed, name) for seed, name in enumerate(("AAA", "BBB", "CCC", "DDD"))}
 SCHEDULE = Schedule(groups=2)
 UNIVERSE = Universe("made", SERIES, {})
+
+Walked = list[tuple[Fold, dict[str, FloatArray]]]
+"""Folds, each with what its paths were off by."""
 
 modes = pytest.mark.parametrize("mode", MODES)
 
@@ -89,7 +92,7 @@ def test_an_error_is_that_of_the_anchored_path(mode: Mode) -> None:
     past = known(SERIES, fold, learnt_by(rows, fold))
     for row in (0, len(fold.test) // 2, len(fold.test) - 1):
         bars, at = place(rows, int(fold.test[row]))
-        learnt = past[bars.symbol or ""] if mode == "forward" else fits.average(past)
+        learnt = past[bars.symbol or ""] if mode == "forward" else average(past)
         for column, prior in enumerate(OPTIONS.priors):
             path = fit_path(learnt.tail(OPTIONS.history), prior, SPEC, OPTIONS)
             assert path.train_end < fold.first
@@ -130,7 +133,7 @@ def test_later_bars_change_nothing(mode: Mode) -> None:
 def test_an_origin_that_sees_the_next_close_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A path that is hung on tomorrow's close knows how far it will be off."""
 
-    class Seeing(fits.Ahead):
+    class Seeing(Ahead):
         def errors(self, path: prophet.ProphetPath) -> FloatArray:
             honest = super().errors(path)
             return np.asarray(honest - self.moves[:, :1])
@@ -154,14 +157,14 @@ def test_a_symbol_without_a_path_of_its_own_gets_the_average() -> None:
     asked = SCHEDULE.folds(rows_of(late), tuple(late), "forward")[1]
     error = paths_of(late, asked)["error"][rows_of(late).symbol[asked.test] == 3]
     alone = replace(asked, apart=(3,), test=asked.test[rows_of(late).symbol[asked.test] == 3])
-    with_few = fits.average(known(late, asked, learnt_by(rows_of(late), asked)))
+    with_few = average(known(late, asked, learnt_by(rows_of(late), asked)))
     path = fit_path(with_few.tail(OPTIONS.history), OPTIONS.priors[0], SPEC, OPTIONS)
     at = rows_of(late).context["place"][alone.test].astype(int)
-    expected = fits.Ahead(late["DDD"], int(at[0]), int(at[-1]) + 1).errors(path)
+    expected = Ahead(late["DDD"], int(at[0]), int(at[-1]) + 1).errors(path)
     assert np.allclose(error[:, 0], expected)
 
 
-def made(mode: Mode, seed: int = 2) -> tuple[Rows, FloatArray, list, list]:
+def made(mode: Mode, seed: int = 2) -> tuple[Rows, FloatArray, Walked, Walked]:
     """Return rows, moves, and folds with errors that were drawn, not fitted: wider ones for the looser prior."""
     rng = np.random.default_rng(seed)
     rows = rows_of(SERIES)
@@ -169,10 +172,10 @@ def made(mode: Mode, seed: int = 2) -> tuple[Rows, FloatArray, list, list]:
     forward = SCHEDULE.folds(rows, tuple(SERIES), "forward")
     blocks = {fold.first: fold.test for fold in forward}
 
-    def walked(folds: list[Fold]) -> list[tuple[Fold, dict[str, FloatArray]]]:
+    def walked(folds: list[Fold]) -> Walked:
         return [(fold, drawn(fold, blocks[fold.first])) for fold in folds]
 
-    def drawn(fold: Fold, block: FloatArray) -> dict[str, FloatArray]:
+    def drawn(fold: Fold, block: IntArray) -> dict[str, FloatArray]:
         spread = np.array([1.0, 3.0])[:, None] * np.sqrt(np.array(HORIZONS))
         return {
             "error": 0.01 * rng.normal(size=(len(fold.test), 2, len(HORIZONS))) * spread,
@@ -188,7 +191,7 @@ def made(mode: Mode, seed: int = 2) -> tuple[Rows, FloatArray, list, list]:
     )
 
 
-def head(rows: Rows, moves: FloatArray, forward: list, walked: list) -> PathForecast:
+def head(rows: Rows, moves: FloatArray, forward: Walked, walked: Walked) -> PathForecast:
     """Return what is made of errors."""
     return price_heads(rows, moves, forward, walked, OPTIONS)
 
@@ -242,7 +245,7 @@ def test_bands_that_know_all_earlier_rows_are_caught(mode: Mode, monkeypatch: py
 
     def greedy(
         rows: Rows, moves: FloatArray, fold: Fold, error: FloatArray, scale: FloatArray, by_prior: FloatArray
-    ) -> heads.Errors:
+    ) -> Errors:
         everyone = replace(fold, train=np.flatnonzero(rows.date < fold.first))
         return original(rows, moves, everyone, error, scale, by_prior)
 
