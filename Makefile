@@ -19,6 +19,9 @@ TRAINING := $(call stamp,training)
 LIFECYCLE := $(call stamp,lifecycle)
 SKILL := $(call stamp,skill)
 DEV := $(call stamp,dev)
+# Rivals of the skill report whose library cannot be installed beside ours; skill/rivals/elsewhere.py asks them there.
+ELSEWHERE := .venv-rivals
+RIVALS := $(ELSEWHERE)/.rivals-$(firstword $(shell (pwd; cat requirements/rivals.txt) | cksum))
 
 # LightGBM's wheel expects the system's OpenMP runtime. Where there is none (slim images), the one that scikit-learn
 # brings along takes its place; `install` links it here.
@@ -66,7 +69,7 @@ gate: $(DEV) ## Measure the error rates of the gate on 400 markets whose truth i
 swaps: $(DEV) ## Swap versions a thousand times under load; measure what fails, what is mixed, what memory it takes
 	@exec $(PY) -m tests.figures swaps
 
-skill: $(SKILL) ## Judge the models against strong rivals: UNIVERSE=<folder of SYMBOL.csv> (sample), ARGS=--quick
+skill: $(SKILL) $(RIVALS) ## Judge the models against strong rivals: UNIVERSE=<folder of SYMBOL.csv> (sample), ARGS=--quick
 	@exec $(PY) -m barcast evaluate --universe $(UNIVERSE) $(ARGS)
 
 docs: $(DEV) ## Make what the pages say about models and answers again
@@ -98,11 +101,21 @@ lock: $(DEV) ## Solve requirements/*.in again; UPGRADE=1 also takes newer versio
 	cd requirements && $(COMPILE) --constraint dev.txt serving.in training.in lifecycle.in --output-file lifecycle.txt
 	cd requirements && $(COMPILE) --constraint dev.txt serving.in training.in --output-file training.txt
 	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) bootstrap.in --output-file bootstrap.txt
+	cd requirements && $(COMPILE) $(if $(UPGRADE),--upgrade) rivals.in --output-file rivals.txt
 	cd requirements && $(COMPILE) --constraint dev.txt serving.in --output-file serving.txt
 
 clean: ## Remove the environment and caches; trained models and downloaded data stay
-	rm -rf $(VENV) .venv.lock *.egg-info build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf $(VENV) $(ELSEWHERE) .venv.lock *.egg-info build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RIVALS): $(SKILL)
+	@rm -rf $(ELSEWHERE)
+	@$(PY) -m venv $(ELSEWHERE)
+	@echo "Installing $$(grep -c == requirements/rivals.txt) packages from requirements/rivals.txt into $(ELSEWHERE)"
+	@$(UV) pip install --quiet --python $(ELSEWHERE)/bin/python --compile-bytecode --require-hashes \
+	    --requirement requirements/rivals.txt || \
+	    $(ELSEWHERE)/bin/python -m pip install --quiet --require-hashes --requirement requirements/rivals.txt
+	@touch $@
 
 # An environment is whole or it is made again from nothing: .whole is absent while anything is put into it.
 define install

@@ -26,9 +26,10 @@ THIRDS: Final = ("calm", "middle", "wild")
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """A model against one rival on the rows that both answer.
 
-    ``ratio`` is the model's mean loss over the rival's, with an interval of 95 %; ``gain`` is the mean of rival less
-    model. ``dm`` is the statistic of Diebold and Mariano, above 0 where the model is better, and ``p`` its chance,
-    two-sided. ``better`` is the share of symbols with a ratio below 1, ``worst`` the greatest ratio of a symbol.
+    ``ratio`` is the model's mean loss over the rival's, with an interval of 95 %, or what `Scored` says of log losses;
+    ``gain`` is the mean of rival less model. ``dm`` is the statistic of Diebold and Mariano, above 0 where the model is
+    better, and ``p`` its chance, two-sided. ``better`` is the share of symbols with a ratio below 1, ``worst`` the
+    greatest ratio of a symbol.
     """
 
     rival: str
@@ -55,13 +56,18 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Scored:
-    """Losses of one model and its rivals on the same rows, each of shape (n,); a rival that says nothing has NaN."""
+    """Losses of one model and its rivals on the same rows, each of shape (n,); a rival that says nothing has NaN.
+
+    ``log``: losses are minus log densities, whose zero means nothing. A ratio is then that of the densities, the
+    rival's over the model's, in the geometric mean: still below 1 where the model is better.
+    """
 
     date: DateArray
     symbol: IntArray
     symbols: tuple[str, ...]
     own: FloatArray
     rivals: dict[str, FloatArray]
+    log: bool = False
 
 
 def compare(scored: Scored, rival: str) -> Comparison:
@@ -69,9 +75,8 @@ def compare(scored: Scored, rival: str) -> Comparison:
     at = np.flatnonzero(~np.isnan(scored.rivals[rival]))
     own, other, date, symbol = scored.own[at], scored.rivals[rival][at], scored.date[at], scored.symbol[at]
     sums = DailySums.of(own, other, date)
-    low, high = sums.interval()
     statistic = diebold_mariano(sums.baseline - sums.model)
-    ratios = by_symbol(own, other, symbol)
+    ratios = by_symbol(own, other, symbol, log=scored.log)
     worst = max(ratios, key=ratios.__getitem__)
     return Comparison(
         rival=rival,
@@ -79,8 +84,8 @@ def compare(scored: Scored, rival: str) -> Comparison:
         days=len(sums.rows),
         loss=float(own.mean()),
         rival_loss=float(other.mean()),
-        ratio=float(own.sum() / other.sum()),
-        ratio_ci95=(1 - high, 1 - low),
+        ratio=ratio(own.sum(), other.sum(), len(at), log=scored.log),
+        ratio_ci95=_interval(sums, log=scored.log),
         gain=float(other.mean() - own.mean()),
         dm=statistic,
         p=None if statistic is None else math.erfc(abs(statistic) / math.sqrt(2)),
@@ -102,10 +107,21 @@ def diebold_mariano(differences: FloatArray, lag: int = LAG) -> float | None:
     return float(differences.sum() / math.sqrt(n * variance)) if variance > 0 else None
 
 
-def by_symbol(own: FloatArray, other: FloatArray, symbol: IntArray) -> dict[int, float]:
+def ratio(own: float, other: float, n: int, *, log: bool) -> float:
+    """Return the ratio of two sums of n losses, as `Scored` has it."""
+    return math.exp((own - other) / n) if log else float(own / other)
+
+
+def _interval(sums: DailySums, *, log: bool) -> tuple[float, float]:
+    """Return the interval of the ratio."""
+    low, high = sums.gain_interval() if log else sums.interval()
+    return (math.exp(-high), math.exp(-low)) if log else (1 - high, 1 - low)
+
+
+def by_symbol(own: FloatArray, other: FloatArray, symbol: IntArray, *, log: bool = False) -> dict[int, float]:
     """Return the ratio of mean losses of each symbol."""
-    own_sum, other_sum = np.bincount(symbol, own), np.bincount(symbol, other)
-    return {at: float(own_sum[at] / other_sum[at]) for at in np.unique(symbol).tolist()}
+    own_sum, other_sum, n = np.bincount(symbol, own), np.bincount(symbol, other), np.bincount(symbol)
+    return {at: ratio(own_sum[at], other_sum[at], n[at], log=log) for at in np.unique(symbol).tolist()}
 
 
 def by_group(scored: Scored, rival: str, group: IntArray, names: Sequence[str]) -> dict[str, Part]:
@@ -116,8 +132,8 @@ def by_group(scored: Scored, rival: str, group: IntArray, names: Sequence[str]) 
         at = np.flatnonzero((group == number) & ~np.isnan(other))
         if len(at):
             sums = DailySums.of(scored.own[at], other[at], scored.date[at])
-            ratio = float(scored.own[at].sum() / other[at].sum())
-            result[name] = Part(n=len(at), ratio=ratio, dm=diebold_mariano(sums.baseline - sums.model))
+            of = ratio(scored.own[at].sum(), other[at].sum(), len(at), log=scored.log)
+            result[name] = Part(n=len(at), ratio=of, dm=diebold_mariano(sums.baseline - sums.model))
     return result
 
 

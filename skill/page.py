@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from skill import prices, regimes
 from skill.plots import bands_name, ratios_name
 from skill.report import Judged, Report, deepest
+from skill.rivals import elsewhere
 from skill.schedule import Mode
 from skill.targets import parts_of, verdicts
 
@@ -26,6 +28,8 @@ MEASURES: Final = {
     "log_loss": "log loss",
     "rps": "ranked probability score",
     "balanced_error": "1 - balanced accuracy",
+    regimes.METRIC: "minus log density of the next return and range; ratios are of densities, the rival's over ours",
+    **prices.MEASURES,
 }
 
 TRADING: Final = {
@@ -72,6 +76,7 @@ def _lines(found: Report) -> Iterator[str]:
     yield f"Made in {found.seconds:,} s with {found.peak_mib:,} MiB at most."
     if about.left_out:
         yield f"Left out: {', '.join(sorted(about.left_out))}."
+    yield from _absent(found)
     yield from _targets(found)
     for model in dict.fromkeys(result.model for result in found.results):
         mine = [result for result in found.results if result.model == model]
@@ -83,9 +88,20 @@ def _lines(found: Report) -> Iterator[str]:
             yield from ("", f"Loss: {MEASURES.get(metric, metric)}.", "")
             yield from _overall(told)
         longest = [result for result in deepest(found) if result.model == model]
-        yield from _figures([result for result in longest if result.figures])
+        figured = [result for result in longest if result.figures]
+        for metric in (metrics := dict.fromkeys(result.metric for result in figured)):
+            what = f", {MEASURES.get(metric, metric)}" if len(metrics) > 1 else ""
+            yield from _figures([result for result in figured if result.metric == metric], what)
         for result in longest:
             yield from _parts(result)
+
+
+def _absent(found: Report) -> Iterator[str]:
+    """Say which rivals of prices were not asked, as their environment was not there."""
+    for model in dict.fromkeys(result.model for result in found.results if result.metric in prices.MEASURES):
+        asked = {name for result in found.results if result.model == model for name in result.rivals}
+        if missing := [name for name in elsewhere.NAMES if name not in asked]:
+            yield f"Rivals of `{model}` that were not asked: {', '.join(missing)}; `make skill` sets them up."
 
 
 def _targets(found: Report) -> Iterator[str]:
@@ -125,11 +141,9 @@ def _overall(results: list[Judged]) -> Iterator[str]:
             yield "| " + " | ".join(cells) + " |"
 
 
-def _figures(results: list[Judged]) -> Iterator[str]:
+def _figures(results: list[Judged], what: str) -> Iterator[str]:
     """Yield what the task counts beside losses, and what its bands held, a column for each mode."""
-    if not results:
-        return
-    yield from ("", f"{results[0].tier} bars: plain figures, and shares of outcomes inside the bands.", "")
+    yield from ("", f"{results[0].tier} bars{what}: plain figures, and shares of outcomes inside the bands.", "")
     yield "| | " + " | ".join(MODES[result.mode] for result in results) + " |"
     yield "|---" * (len(results) + 1) + "|"
     for name in results[0].figures:

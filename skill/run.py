@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from models.tasks.registry import task_of
+from skill import prices, regimes, tabular
 from skill.page import write_page
 from skill.plots import write_plots
 from skill.report import Report, report, write
 from skill.schedule import Schedule
 from skill.shelf import Shelf
-from skill.tabular import Result, results
+from skill.tabular import Result
 from skill.universe import read_universe
 from training.kit.discover import model_names, spec_of
 from training.kit.questions.registry import QUESTIONS
@@ -29,6 +30,9 @@ QUICK: Final = Schedule(years=5, groups=2)
 
 PROCESSES: Final = 2
 
+SEQUENCES: Final = {"forecast": prices.results, "regime": regimes.results}
+"""By task: what judges models that read bars themselves instead of features."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -41,7 +45,7 @@ class Options:
     out, shelf : Path
         Folders of the report, and of fits that are kept for the next one.
     models : tuple of str
-        Empty: all tabular ones.
+        Empty: all.
     deepest : bool
         Only the longest history of each model.
 
@@ -79,7 +83,7 @@ def evaluate(options: Options, say: Callable[[str], None]) -> Report:
 
         tiers = spec_of(model).tiers
         asked = tiers[-1:] if options.deepest else tiers
-        found += results(model, asked, universe, options.schedule, shelf, options.processes, told)
+        found += _judge_of(model)(model, asked, universe, options.schedule, shelf, options.processes, told)
     done = report(universe, options.schedule, found, time.monotonic() - begun, _peak_mib())
     write(options.out, done)
     write_plots(options.out, done)
@@ -87,8 +91,13 @@ def evaluate(options: Options, say: Callable[[str], None]) -> Report:
     return done
 
 
+def _judge_of(model: str) -> Callable[..., list[Result]]:
+    task = task_of(model).identity.name
+    return tabular.results if task in QUESTIONS else SEQUENCES[task]
+
+
 def _chosen(named: Sequence[str]) -> tuple[str, ...]:
-    able = tuple(model for model in model_names() if task_of(model).identity.name in QUESTIONS)
+    able = tuple(model_names())
     if unknown := sorted(set(named) - set(able)):
         raise SpecError(f"expected models out of {', '.join(able)}, found {', '.join(unknown)}; correct the names")
     return tuple(named) or able

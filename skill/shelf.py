@@ -1,12 +1,10 @@
-"""Results of long work, kept in files that are named by the bars, the code and the rows that they depend on.
-
-Versions of libraries are not part of the name: empty the folder after taking newer ones.
-"""
+"""Results of long work, kept in files that are named by all that they depend on: bars, code, libraries and rows."""
 
 import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +17,22 @@ from skill.universe import Universe
 from training.kit.source import source_fingerprint
 from training.kit.splits import Fold
 
-CODE: Final = ("feature_mapper", "models", "training", "skill/rivals")
+CODE: Final = ("feature_mapper", "models", "training", "skill/fits", "skill/rivals")
 """Folders whose source decides what a fit or a rival says: what is kept is of exactly this code."""
+
+LIBRARIES: Final = (
+    "arch",
+    "hmmlearn",
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "prophet",
+    "scikit-learn",
+    "scipy",
+    "statsmodels",
+    "xgboost",
+)
+"""Packages whose version may change what a fit or a rival says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +44,8 @@ class Shelf:
 
     @classmethod
     def of(cls, folder: Path | None, universe: Universe) -> "Shelf":
-        """Return the shelf for these bars and this code."""
-        return cls(folder, universe.fingerprint() + code_fingerprint())
+        """Return the shelf for these bars, this code and these libraries."""
+        return cls(folder, universe.fingerprint() + code_fingerprint() + library_versions())
 
     def kept(self, key: object, make: Callable[[], dict[str, FloatArray]]) -> dict[str, FloatArray]:
         """Return what is kept under ``key``, or make and keep it."""
@@ -55,6 +67,12 @@ class Shelf:
 def code_fingerprint() -> str:
     """Return the SHA-256 of the source that fits."""
     return source_fingerprint(CODE)
+
+
+def library_versions() -> str:
+    """Return the versions of `LIBRARIES`; one that is not installed has none."""
+    installed = {found.name: found.version for found in metadata.distributions() if found.name in LIBRARIES}
+    return ";".join(f"{name}={installed.get(name, 'none')}" for name in LIBRARIES)
 
 
 def fold_key(fold: Fold) -> str:

@@ -13,11 +13,13 @@ _work: Sequence[Callable[[], object]] = ()
 def side_by_side(work: Sequence[Callable[[], T]], processes: int) -> Iterator[tuple[int, T]]:
     """Do all pieces, and yield each with its position as soon as it is done.
 
-    An exception of a piece is raised here, and ends the others. Results travel back by pickle.
+    An exception of a piece is raised here, and ends the others. Results travel back by pickle. Linear algebra takes
+    one thread a piece: processes that each start as many threads as there are cores wait for one another, and fits of
+    hidden Markov models then took five times the processor time.
     """
     if processes <= 1 or len(work) <= 1:
-        for at, piece in enumerate(work):
-            yield at, piece()
+        for at in range(len(work)):
+            yield at, _alone(work[at])
         return
     global _work  # noqa: PLW0603  fork is what carries it to the processes
     _work = work
@@ -28,5 +30,21 @@ def side_by_side(work: Sequence[Callable[[], T]], processes: int) -> Iterator[tu
         _work = ()
 
 
+def gathered(work: Sequence[Callable[[], T]], processes: int, told: Callable[[str], None], what: str) -> list[T]:
+    """Do all pieces, tell of each that is done, and return what they gave, in their order."""
+    found: dict[int, T] = {}
+    for at, result in side_by_side(work, processes):
+        found[at] = result
+        told(f"{what} {len(found)} of {len(work)}")
+    return [found[at] for at in range(len(work))]
+
+
 def _do(at: int) -> tuple[int, object]:
-    return at, _work[at]()
+    return at, _alone(_work[at])
+
+
+def _alone(piece: Callable[[], T]) -> T:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        return piece()

@@ -6,8 +6,11 @@ from typing import Final
 
 from models.manifest import Coverage
 from models.tasks.registry import task_of
+from skill import prices, regimes
 from skill.judge import THIRDS, Comparison
 from skill.report import Judged, Report, deepest
+from skill.rivals.prices import LEVELS, NAIVE, SHOWN
+from skill.rivals.regimes import REGIME
 from skill.schedule import Mode
 
 HAR: Final = "HAR of the symbol"
@@ -16,6 +19,9 @@ GJR: Final = "GJR-GARCH"
 
 FIVE_PER_CENT: Final = 1.96
 """The statistic beyond which a year counts as lost, two-sided."""
+
+POINTS: Final = 0.02
+"""By how much the share that a band holds may miss its level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,36 @@ def _coverage(overall: tuple[float, float], parts: tuple[float, float]) -> Itera
     yield Target("return", "mse", None, f"in every year and third {parts[0]:.0%} to {parts[1]:.0%}", worst)
 
 
+def _at_least(task: str, metric: str, name: str, words: str, limit: float) -> Target:
+    def told(result: Judged) -> Outcome | None:
+        value = result.figures.get(name)
+        return None if value is None else Outcome(f"{value:.4g}", value >= limit)
+
+    return Target(task, metric, None, f"{words} at least {limit:g}", told)
+
+
+def _path(step: int) -> Target:
+    return _against(
+        "forecast",
+        f"{prices.ERROR}_{step}",
+        NAIVE,
+        f"MASE {step} ahead at most 1.00 of the rival's",
+        lambda of: Outcome(f"{of.ratio:.4f} (by past moves {of.loss:.3f})", of.ratio <= 1),
+    )
+
+
+def _held(level: float, step: int) -> Target:
+    def told(result: Judged) -> Outcome | None:
+        if result.bands is None:
+            return None
+        overall, worst = result.bands.overall, max(result.bands.years, key=lambda year: abs(year.share - level))
+        met = all(round(abs(share - level), 9) <= POINTS for share in (overall, worst.share))
+        return Outcome(f"{overall:.1%}, {worst.year} {worst.share:.1%}", met)
+
+    said = f"{level:.0%} band {step} ahead within 2 points, over all and in every year"
+    return Target("forecast", f"{prices.SCORE}_{level * 100:.0f}_{step}", None, said, told)
+
+
 TARGETS: Final = (
     _below("volatility", "qlike", "QLIKE", HAR, 0.88, 0.001),
     _below("volatility", "qlike", "QLIKE", LOG_HAR, 0.88, 0.001),
@@ -141,6 +177,11 @@ TARGETS: Final = (
         for metric, words in (("rps", "RPS"), ("balanced_error", "1 - balanced accuracy"))
         for rival in ("persistence", "today's class", "ordered logit")
     ),
+    *(_below("regime", regimes.METRIC, "minus log density", rival.name, 1, 0.01) for rival in REGIME[:-1]),
+    _at_least("regime", regimes.METRIC, "label_kept_least", "share of days that keep their label over a refit", 0.98),
+    _at_least("regime", regimes.METRIC, "mean_duration", "mean stay in a regime, in sessions,", 10),
+    *(_path(step) for step in SHOWN),
+    *(_held(level, step) for level in LEVELS for step in SHOWN),
 )
 
 

@@ -10,10 +10,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.architecture import Module, modules, third_parties
+from tests.architecture import MAY_IMPORT, Module, modules, third_parties
 
 ROOT = Path(__file__).parents[1]
 SETS = ("serving", "training", "lifecycle", "skill", "dev")
+ELSEWHERE = "rivals"
+"""The set of an environment of its own, which shares no version with the others."""
+
+CHILDREN = {"skill.rivals.statsforecast_child"}
+"""Modules that run there."""
+
 SERVING_PACKAGES = {"app", "data", "feature_mapper", "models"}
 
 NOT_IMPORTED = {
@@ -54,8 +60,12 @@ def _read(name: str) -> str:
 
 def _up_to(name: str) -> set[str]:
     """Return what the set asks for on this platform, with the sets below it."""
-    asked = [requirement for other in SETS[: SETS.index(name) + 1] for requirement in _asked(other).items()]
+    asked = [requirement for other in _sets(name) for requirement in _asked(other).items()]
     return {package for package, one in asked if one.marker is None or one.marker.evaluate()}
+
+
+def _sets(name: str) -> tuple[str, ...]:
+    return (ELSEWHERE,) if name == ELSEWHERE else SETS[: SETS.index(name) + 1]
 
 
 @cache
@@ -71,13 +81,22 @@ def _test_modules() -> list[Module]:
     return [Module.at(ROOT, file) for file in sorted((ROOT / "tests").rglob("*.py"))]
 
 
-@pytest.mark.parametrize("module", modules(ROOT), ids=lambda module: module.name)
+@pytest.mark.parametrize(
+    "module", [module for module in modules(ROOT) if module.name not in CHILDREN], ids=lambda module: module.name
+)
 def test_an_import_is_asked_for(module: Module) -> None:
     """What a module imports on load is in its set; what a function of it imports may also be for the life cycle."""
     on_load = "serving" if module.package in SERVING_PACKAGES else "training"
 
     assert _unnamed(third_parties(module, on_load_only=True), _up_to(on_load)) == set()
     assert _unnamed(third_parties(module), _up_to("skill" if module.package == "skill" else "lifecycle")) == set()
+
+
+def test_a_child_imports_what_its_own_environment_has() -> None:
+    """It is started by another interpreter: nothing of ours, and no third party that is not locked there."""
+    for module in (module for module in modules(ROOT) if module.name in CHILDREN):
+        assert third_parties(module) <= set(_locked(ELSEWHERE)), module.name
+        assert not {found.top for found in module.imports} & set(MAY_IMPORT), module.name
 
 
 def test_an_import_of_a_test_is_asked_for() -> None:
@@ -99,7 +118,7 @@ def test_an_import_of_nobody_is_found() -> None:
     assert _unnamed({"numpy", "nowhere", "pygments"}, _up_to("training")) == {"nowhere", "pygments"}
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", [*SETS, ELSEWHERE])
 def test_a_lock_is_pinned_and_hashed(name: str) -> None:
     """Every locked package has one version and at least one hash; the file names no index and no address."""
     text = _read(f"{name}.txt")
@@ -108,10 +127,10 @@ def test_a_lock_is_pinned_and_hashed(name: str) -> None:
     assert not re.search(r"://|^--?(index|extra|find|trusted|i |f )", text, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", [*SETS, ELSEWHERE])
 def test_a_lock_answers_what_is_asked(name: str) -> None:
     """Every requirement of the set and of those below it is locked to a version that it accepts."""
-    for other in SETS[: SETS.index(name) + 1]:
+    for other in _sets(name):
         for package, requirement in _asked(other).items():
             assert requirement.specifier.contains(_locked(name)[package][0]), package
 

@@ -113,6 +113,24 @@ def test_a_changed_lock_is_installed_again(tmp_path: Path) -> None:
     assert "Installing" in _make("--dry-run", "test", folder=moved).stdout
 
 
+def test_rivals_get_an_environment_of_their_own(tmp_path: Path) -> None:
+    """`make skill` sets it up from its own lock, and again once that changes; nothing else needs it."""
+    folder = _clone(tmp_path)
+    assert "requirements/rivals.txt" not in _make("--dry-run", "test", "train", folder=folder).stdout
+    made = _make("--dry-run", "skill", folder=folder).stdout
+    (stamp,) = re.findall(r"^touch (\.venv-rivals/\S+)$", made, flags=re.MULTILINE)
+
+    (folder / stamp).parent.mkdir()
+    for touched in (*" ".join(re.findall(r"^touch (.+)", made, flags=re.MULTILINE)).split(), stamp):
+        (folder / touched).parent.mkdir(exist_ok=True)
+        (folder / touched).touch()
+    assert "rivals.txt" not in _make("--dry-run", "skill", folder=folder).stdout
+
+    with (folder / "requirements" / "rivals.txt").open("a") as lock:
+        lock.write("\n")
+    assert "rivals.txt" in _make("--dry-run", "skill", folder=folder).stdout
+
+
 def test_commit_hooks_run_the_locked_tools() -> None:
     """Hooks download nothing: each runs a program out of .venv."""
     hooks = (ROOT / ".pre-commit-config.yaml").read_text()

@@ -70,8 +70,7 @@ class HmmFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GaussianHmm:
     """A hidden Markov model with k states and Gaussian observations of d dimensions.
 
-    States are in canonical order: ascending mean of the first observable (the return), ties by the mean of the second
-    (log volatility). So a retrain never turns "bull" into "bear".
+    States are in canonical order, see `canonical_order`. So a retrain never turns "bull" into "bear".
 
     Attributes
     ----------
@@ -220,8 +219,13 @@ def load(weights: bytes) -> GaussianHmm:
 
 
 def canonical_order(means: FloatArray) -> IntArray:
-    """Return the order of ascending first observable; ties by the second, and so on."""
-    order: IntArray = np.lexsort(means.T[::-1])
+    """Return the order of descending last observable (log volatility), ties by ascending first one (the return).
+
+    Of the return alone: ascending. Mean returns of states differ by a few of their standard errors, so an order by them
+    turned over from refit to refit on few symbols; mean volatilities differ by hundreds.
+    """
+    first, last = means[:, 0], -means[:, -1] if means.shape[1] > 1 else means[:, 0]
+    order: IntArray = np.lexsort((first, last))
     return order
 
 

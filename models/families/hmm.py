@@ -47,8 +47,8 @@ def fit(
     Parameters
     ----------
     sequences : sequence of FloatArray, each of shape (n_i, d)
-        Observations without NaN, oldest first, one array a symbol. The first observable is the return: it orders
-        the states.
+        Observations without NaN, oldest first, one array a symbol. The first observable is the return, the last, if
+        there are several, the log volatility: it orders the states, the wildest first.
     n_states : int
         At least 2.
     seed : int

@@ -1,10 +1,13 @@
 """Comparisons: against an independent oracle, and what they say where the truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import gmean
 
 from feature_mapper.typing import FloatArray
-from skill.judge import LAG, Scored, compare, diebold_mariano
+from skill.judge import LAG, Scored, by_group, compare, diebold_mariano
 
 DAYS = np.datetime64("2010-01-01") + np.arange(900)
 
@@ -47,6 +50,23 @@ def test_a_better_model_is_called_better() -> None:
     assert found.p < 1e-6
     assert found.dm is not None
     assert found.dm > 0
+
+
+def test_log_densities_are_compared_by_their_ratio() -> None:
+    """Below 1 where the model gave more, in the geometric mean, whatever the sign of a density's log."""
+    rng = np.random.default_rng(4)
+    shared = rng.normal(0, 1, (900, 3))
+    own = shared - 0.1 + 0.05 * rng.normal(size=(900, 3))
+    told = scored(own, shared)
+    found = compare(replace(told, log=True), "rival")
+    density = {"own": np.exp(-own.ravel()), "rival": np.exp(-shared.ravel())}
+    assert found.ratio == pytest.approx(gmean(density["rival"]) / gmean(density["own"]), rel=1e-9)
+    assert found.ratio_ci95[0] < found.ratio < found.ratio_ci95[1] < 1
+    assert found.gain == pytest.approx(-np.log(found.ratio), rel=1e-9)
+    assert found.better == 1.0
+    assert found.worst[1] < 1
+    year = by_group(replace(told, log=True), "rival", np.arange(2700) // 1350, ("early", "late"))["late"]
+    assert year.ratio == pytest.approx(gmean(density["rival"][1350:]) / gmean(density["own"][1350:]), rel=1e-9)
 
 
 def test_symbols_of_a_day_count_as_one() -> None:

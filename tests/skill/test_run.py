@@ -1,6 +1,7 @@
 """The report from end to end: a folder of files, real fits, figures and a page."""
 
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -9,13 +10,13 @@ import pytest
 
 import barcast
 from feature_mapper.bars import Bars
-from skill import page, run
+from skill import page, run, shelf
 from skill.page import write_page
 from skill.plots import write_plots
 from skill.report import Report, read
 from skill.rivals.volatility import VOLATILITY
 from skill.schedule import MODES, Schedule
-from skill.shelf import Shelf
+from skill.shelf import Shelf, library_versions
 from skill.universe import UniverseError, read_universe
 from tests.training.kit.support import market
 from training.kit.spec import SpecError
@@ -161,6 +162,18 @@ def test_neither_model_nor_universe_is_a_mistake_of_use(capsys: pytest.CaptureFi
     """It says what is missing."""
     assert barcast.main(["evaluate"]) == 2
     assert "expected a model, or --universe" in capsys.readouterr().err
+
+
+def test_other_libraries_have_another_shelf(universe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The versions that are installed are in the name, each by its package; one that is absent is none."""
+    found = read_universe(universe)
+    versions = dict(part.split("=") for part in library_versions().split(";"))
+    assert versions["numpy"] == np.__version__
+    assert versions["prophet"] == metadata.version("prophet")
+    before = Shelf.of(tmp_path, found).stamp
+    monkeypatch.setattr(shelf, "LIBRARIES", (*shelf.LIBRARIES, "no-such-package"))
+    assert library_versions().endswith(";no-such-package=none")
+    assert Shelf.of(tmp_path, found).stamp != before
 
 
 def test_other_bars_have_another_shelf(universe: Path, tmp_path: Path) -> None:

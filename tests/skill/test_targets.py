@@ -9,6 +9,7 @@ import pytest
 from models.manifest import Coverage, CoveredYear
 from skill.judge import Comparison, Part
 from skill.report import Judged, Rival
+from skill.rivals.prices import LEVELS
 from skill.targets import TARGETS, Target
 
 SOUND = Comparison(
@@ -26,12 +27,19 @@ SOUND = Comparison(
     worst=("A", 0.9),
 )
 
+FIGURES = {"calibration_error": 0.009, "label_kept_least": 0.98, "mean_duration": 10.0}
+
 targets = pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.task}: {target.said}, {target.rival}")
+
+
+def _years(*shares: float) -> tuple[CoveredYear, ...]:
+    return tuple(CoveredYear(2020 + at, 9, share) for at, share in enumerate(shares))
 
 
 def judged(target: Target, *, lost: dict[str, float] | None = None, **changes: Any) -> Judged:
     """Return a result that meets every target, but for what is changed of its comparison, figures or bands."""
-    bands = Coverage(level=0.9, n=9, overall=0.9, years=(CoveredYear(2020, 9, 0.9),), terciles=(0.9, 0.88, 0.92))
+    level = next((level for level in LEVELS if f"{level:.0%} band" in target.said), 0.9)
+    bands = Coverage(level=level, n=9, overall=level, years=_years(level), terciles=(level, level, level))
     comparison = {name: value for name, value in changes.items() if name in Comparison.__struct_fields__}
     held = {name: value for name, value in changes.items() if name in Coverage.__struct_fields__}
     rival = Rival(
@@ -47,7 +55,7 @@ def judged(target: Target, *, lost: dict[str, float] | None = None, **changes: A
         metric=target.metric,
         n=1000,
         loss=0.7,
-        figures={"calibration_error": changes.get("calibration_error", 0.009)},
+        figures={name: changes.get(name, value) for name, value in FIGURES.items()},
         bands=msgspec.structs.replace(bands, **held),
         rivals={} if target.rival is None else {target.rival: rival},
     )
@@ -77,12 +85,20 @@ MISSES: tuple[tuple[Callable[[Target], bool], tuple[dict[str, Any], ...]], ...] 
     (lambda target: "95 % of symbols" in target.said, ({"better": 0.94}, {"worst": ("A", 1.051)})),
     (lambda target: "in no year" in target.said, ({"lost": {"2020": 3.0, "2021": -2.0}},)),
     (lambda target: "calibration error" in target.said, ({"calibration_error": 0.0101},)),
+    (lambda target: "MASE" in target.said, ({"ratio": 1.0001},)),
+    (lambda target: "keep their label" in target.said, ({"label_kept_least": 0.9799},)),
+    (lambda target: "stay in a regime" in target.said, ({"mean_duration": 9.99},)),
+    (
+        lambda target: "80% band" in target.said,
+        ({"overall": 0.779}, {"overall": 0.821}, {"years": _years(0.779)}, {"years": _years(0.8, 0.821)}),
+    ),
+    (lambda target: "95% band" in target.said, ({"overall": 0.929}, {"years": _years(0.971)})),
     (lambda target: "holds" in target.said, ({"overall": 0.889}, {"overall": 0.911})),
     (
         lambda target: "every year and third" in target.said,
         (
-            {"years": (CoveredYear(2020, 9, 0.869),)},
-            {"years": (CoveredYear(2020, 9, 0.931),)},
+            {"years": _years(0.869)},
+            {"years": _years(0.9, 0.931)},
             {"terciles": (0.9, 0.9, 0.869)},
         ),
     ),

@@ -123,9 +123,9 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
     plains: list[Plain] = []
     choices: dict[str, float] = {}
     for origin, (start, stretches) in enumerate(origins):
-        chosen = _best_prior([part.take(part.ends < start) for part in parts], options)
+        chosen = best_prior([part.take(part.ends < start) for part in parts], options)
         choices[str(start)] = chosen
-        scales = {tier: _scale(series, tier, start) for tier in spec.tiers}
+        scales = {tier: scale_until(series, tier, start) for tier in spec.tiers}
         for number, first, last in stretches:
             symbol = symbols[number]
             bars = series[symbol]
@@ -161,7 +161,7 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
         teaching=options.teaching,
         tiers=spec.tiers,
         choices=choices,
-        chosen=_best_prior([errors], options),
+        chosen=best_prior([errors], options),
         first_days=tuple(start for start, _ in origins),
     )
 
@@ -240,7 +240,7 @@ def average(series: Mapping[str, Bars], until: np.datetime64 | None = None) -> B
     return Bars(close, close, close, close, None, days[:kept], None)
 
 
-def _best_prior(parts: Sequence[Errors], options: Options) -> float:
+def best_prior(parts: Sequence[Errors], options: Options) -> float:
     """Return the prior whose absolute errors, relative to those of the last close, were least; the stiffest if none."""
     known = Errors.joined(parts) if parts else None
     if known is None or len(known) == 0:
@@ -251,10 +251,10 @@ def _best_prior(parts: Sequence[Errors], options: Options) -> float:
 
 def final_scale(series: Mapping[str, Bars], tier: int) -> HarScale:
     """Fit the yardstick on all days that have a next session."""
-    return _scale(series, tier, max(dated(bars)[-1] for bars in series.values()))
+    return scale_until(series, tier, max(dated(bars)[-1] for bars in series.values()))
 
 
-def _scale(series: Mapping[str, Bars], tier: int, until: np.datetime64) -> HarScale:
+def scale_until(series: Mapping[str, Bars], tier: int, until: np.datetime64) -> HarScale:
     """Fit the yardstick on the days whose next session is known on day ``until``."""
     widths = har_widths(tier)
     level_parts, variance_parts = list[FloatArray](), list[FloatArray]()

@@ -70,7 +70,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     splitter = PurgedWalkForward.of(spec.splits)
     progress.total = splitter.folds + 2
     losses = walk(spec, options, series, splitter, progress)
-    fitted = _fit([observations(bars)[1:] for bars in series.values()], spec, options)
+    fitted = fit_states([observations(bars)[1:] for bars in series.values()], spec, options)
     progress.step("fit on all bars")
     checks = (prefixes(series, fitted, spec.tiers[-1]), _purge_check(series, splitter))
     progress.step("leak checks")
@@ -91,7 +91,8 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     )
 
 
-def _fit(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.GaussianHmm:
+def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.GaussianHmm:
+    """Fit on observations of several symbols, each of shape (n, 2); one shorter than two is left out."""
     return hmm.fit(
         [sequence for sequence in sequences if len(sequence) > 1],
         n_states=options.states,
@@ -115,7 +116,7 @@ def walk(
     for fold in splitter.split(pooled, pooled):
         known = _known(series, pooled[fold.train].max())
         past = [seen[symbol][1:count] for symbol, count in known.items()]
-        fitted = _fit(past, spec, options)
+        fitted = fit_states(past, spec, options)
         everything = np.concatenate(past)
         memory = fit_autoregression(past)
         single = (everything.mean(axis=0)[None], np.cov(everything.T)[None])
@@ -127,9 +128,9 @@ def walk(
             density = log_densities(coming, fitted.means, fitted.covariances).T
             for tier in spec.tiers:
                 posterior = fitted.filter_windows(*window(seen[symbol][: at[-1] + 1], tier, len(at)))
-                tiers[tier].append(-_mixed(density, fitted.next_probabilities(posterior)))
+                tiers[tier].append(-mixed(density, fitted.next_probabilities(posterior)))
             rivals["single_gaussian"].append(-log_densities(coming, *single)[0])
-            rivals["static_mixture"].append(-_mixed(density, np.tile(fitted.start, (len(at), 1))))
+            rivals["static_mixture"].append(-mixed(density, np.tile(fitted.start, (len(at), 1))))
             rivals["autoregression"].append(-memory.log_density(seen[symbol], at))
             dates.append(dated(bars)[at])
             symbols.append(np.full(len(at), number))
@@ -156,11 +157,11 @@ def _test_rows(bars: Bars, first: np.datetime64, last: np.datetime64, history: i
     return np.arange(max(start, history - 1), min(stop, len(bars) - 1))
 
 
-def _mixed(log_density: FloatArray, weights: FloatArray) -> FloatArray:
+def mixed(log_density: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the log of the mixture density, both arguments of shape (n, states)."""
     top = log_density.max(axis=1)
-    mixed: FloatArray = top + np.log(np.sum(weights * np.exp(log_density - top[:, None]), axis=1))
-    return mixed
+    result: FloatArray = top + np.log(np.sum(weights * np.exp(log_density - top[:, None]), axis=1))
+    return result
 
 
 def _tier_losses(tier: int, losses: Densities) -> TierLosses:

@@ -42,7 +42,7 @@ def drawn_model(seed: int, k: int = 3, d: int = 2) -> GaussianHmm:
         states=tuple(f"state_{i}" for i in range(k)),
         start=rng.dirichlet(np.ones(k)),
         transitions=rng.dirichlet(np.ones(k), size=k) * 0.99 + 0.01 / k,
-        means=means[np.argsort(means[:, 0])],
+        means=means[np.argsort(-means[:, -1] if d > 1 else means[:, 0])],
         covariances=(covariances + covariances.transpose(0, 2, 1)) / 2,
         record=RECORD,
     )
@@ -208,7 +208,7 @@ def test_json_keeps_every_bit(seed: int, k: int, d: int) -> None:
         ("start", [0.5, 0.4, 0.2], "sum to 1"),
         ("transitions", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], "1e-12 or more"),
         ("transitions", [[0.5, 0.5], [0.5, 0.5]], "shapes"),
-        ("means", [[3.0, 0.0], [2.0, 0.0], [1.0, 0.0]], "canonical order"),
+        ("means", [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], "canonical order"),
         ("means", [[1e300, 0.0], [1e300, 1.0], [1e300, 2.0]], "finite means"),
         ("means", [[1.0, 0.0], [2.0], [3.0, 0.0]], "retrain"),
         ("covariances", [[[1.0, 2.0], [2.0, 1.0]]] * 3, "positive definite"),

@@ -109,15 +109,16 @@ def test_eight_seeds_give_one_canonical_order(markets: tuple[Market, Market]) ->
     labels = [model.filter(x).argmax(axis=1) for model in models]
     for model in models:
         assert model.states == ("bear", "neutral", "bull")
-        assert (np.diff(model.means[:, 0]) > 0).all()
+        assert (np.diff(model.means[:, 1]) < 0).all()
     for first, second in pairwise(labels):
         assert (first == second).mean() > 0.99
 
 
-def test_ties_of_the_first_observable_are_broken_by_the_second() -> None:
-    """Equal mean returns: the calmer state comes first."""
-    means = np.array([[0.0, 2.0], [0.0, 1.0], [-1.0, 3.0]])
-    assert canonical_order(means).tolist() == [2, 1, 0]
+def test_the_wildest_state_comes_first_and_ties_are_broken_by_the_return() -> None:
+    """Whatever their returns, which a refit knows far less surely; of returns alone, the lowest comes first."""
+    assert canonical_order(np.array([[0.0, 2.0], [0.001, 1.0], [-1.0, 1.5]])).tolist() == [0, 2, 1]
+    assert canonical_order(np.array([[0.0, 2.0], [-1.0, 2.0], [1.0, 3.0]])).tolist() == [2, 1, 0]
+    assert canonical_order(np.array([[0.3], [-0.1], [0.2]])).tolist() == [1, 2, 0]
 
 
 def test_the_likeliest_start_is_kept(model: GaussianHmm, markets: tuple[Market, Market]) -> None:

@@ -33,14 +33,14 @@ def origins_of(series: Mapping[str, Bars], options: Options = OPTIONS) -> Origin
 def watched() -> tuple[Origins, list[list[Errors]]]:
     """Return the origins of two generated markets, and what each choice of a prior was given."""
     asked: list[list[Errors]] = []
-    original = paths._best_prior
+    original = paths.best_prior
 
     def spied(parts: Sequence[Errors], options: Options) -> float:
         asked.append(list(parts))
         return original(parts, options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "_best_prior", spied)
+        patch.setattr(paths, "best_prior", spied)
         return origins_of(SERIES), asked
 
 
