@@ -1,6 +1,7 @@
 """Rivals of prices: by their formulas, up to the day that they are asked from, and by another process."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +71,11 @@ def test_later_bars_change_nothing_and_the_last_close_does() -> None:
     """From an origin, of walks and of plain Prophet."""
     at = AT[-1:]
     later = rewritten(BARS, after(BARS, dated(BARS)[at[0]]))
-    for of in (lambda bars: walks(bars, at)[DRIFT], lambda bars: plain_prophet(bars, at, 1)):
+    rivals: tuple[Callable[[Bars], Fan], ...] = (
+        lambda bars: walks(bars, at)[DRIFT],
+        lambda bars: plain_prophet(bars, at, 1),
+    )
+    for of in rivals:
         assert same(of(BARS), of(later))
         assert not same(of(BARS), of(moved(BARS, int(at[0]))))
 

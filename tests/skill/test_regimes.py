@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_mapper.bars import Bars
-from feature_mapper.typing import DateArray, FloatArray
-from models.families.hmm import GaussianHmm
+from feature_mapper.typing import BoolArray, FloatArray
+from models.families.hmm import GaussianHmm, log_densities
 from models.regime import observations
 from skill.fits import regimes as fits
 from skill.fits.rows import known, learnt_by, sequence_rows
@@ -51,7 +51,7 @@ def models() -> list[GaussianHmm]:
     return [fits.fitted(fits.fit(SERIES, rows_of(SERIES), fold, SPEC, OPTIONS)) for fold in folds_of(SERIES)[:2]]
 
 
-def known_by(rows: Rows, fold: Fold, day: np.datetime64) -> DateArray:
+def known_by(rows: Rows, fold: Fold, day: np.datetime64) -> BoolArray:
     """Tell which asked rows have an outcome by a day, shape (n,)."""
     return rows.label_end[fold.test] <= day
 
@@ -75,7 +75,7 @@ def test_a_smoothed_posterior_is_caught(models: list[GaussianHmm], monkeypatch: 
 
     def smoothed(model: GaussianHmm, seen: FloatArray, tier: int, rows: int) -> FloatArray:
         forward = model.filter_windows(seen[1:], tier, rows)
-        density = np.exp(fits.log_densities(seen[-rows:], model.means, model.covariances))
+        density = np.exp(log_densities(seen[-rows:], model.means, model.covariances))
         backward = np.ones_like(forward)
         for step in range(rows - 2, -1, -1):
             told = model.transitions @ (density[:, step + 1] * backward[step + 1])
