@@ -269,8 +269,10 @@ def _regime(spec: ModelSpec, series: Mapping[str, Bars], form: Form) -> tuple[Ch
         f"tier {tier}" for tier, found in walked.tiers.items() if not _same(found[known], other.tiers[tier][known])
     }
     moved |= {name for name, found in walked.rivals.items() if not _same(found[known], other.rivals[name][known])}
-    rival = walked.rivals["static_mixture"]
-    scored = [Scored(f"tier {tier}", own, rival, walked.date, relative=False) for tier, own in walked.tiers.items()]
+    scored = [
+        Scored(f"tier {tier}", own, walked.settled[tier], walked.date, relative=False)
+        for tier, own in walked.tiers.items()
+    ]
     told = f"densities of {int(known.sum()):,} sessions, with other bars after {day}"
     return (
         no_skill(scored, f"sessions by lot, {len(spec.tiers)} tiers, {splits.folds} folds"),

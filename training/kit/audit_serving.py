@@ -179,10 +179,10 @@ def _different(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray]) -
 
 
 def window_alone(served: ServedModel, series: Mapping[str, Bars], form: Form) -> Check:
-    """Say whether a model that has no features reads the window of its tier: no bar before it, and some inside.
+    """Say whether a model that has no features reads the window of its tier, and no bar before it.
 
-    With other bars before the window the answer is the same bits; with other bars in the window it is another, on some
-    day at least.
+    With other bars before the window the answer is the same bits. Tiers whose answers do not move either when the
+    window itself is another are counted as idle.
     """
     faults, idle = set[str](), {tier.tier for tier in served.manifest.tiers}
     bounds = sorted(tier.tier for tier in served.manifest.tiers)
@@ -202,9 +202,9 @@ def window_alone(served: ServedModel, series: Mapping[str, Bars], form: Form) ->
                 idle.discard(sample.tier)
             asked += 1
     tried = {sample.tier for sample in samples}
-    faults |= {f"tier {tier} (its window moves nothing)" for tier in idle & tried}
     told = f"{asked} answers with other bars before the window, and in it"
-    return verdict("lookback_true", faults, told, {"answers": asked, "tiers": len(bounds)}, SEED)
+    counts = {"answers": asked, "tiers": len(bounds), "idle": len(idle & tried)}
+    return verdict("lookback_true", faults, told, counts, SEED)
 
 
 def _numbers(served: ServedModel, bars: Bars, days: DateArray) -> object:

@@ -34,17 +34,15 @@ def later_days(series: Mapping[str, Bars], day: np.datetime64) -> dict[str, Bars
     }
 
 
-def oldest(bars: Bars, factor: float) -> Bars:
-    """Return the bars with the first one run away by a factor, from its one end to its other, and weeks earlier."""
-    columns = {name: column.copy() for name, column in bars.columns()}
-    start, end = ("low", "high") if factor > 1 else ("high", "low")
-    columns["open"][0] = columns[start][0]
-    columns[end][0] *= factor
-    columns["close"][0] = columns[end][0]
-    if "volume" in columns:
-        columns["volume"][0] = columns["volume"][0] * factor + 1.0
-    date = None if bars.date is None else np.concatenate([bars.date[:1] - 40, bars.date[1:]])
-    return _with(bars, columns, date)
+def textured(bars: Bars, seed: int) -> Bars:
+    """Return the bars with a range, a body and a gap in each, whatever they had: closes alone leave features idle."""
+    rng = np.random.default_rng(seed)
+    opened, up, down = 0.01 * rng.standard_normal((3, len(bars)))
+    first = bars.close * np.exp(opened)
+    high = np.maximum(first, bars.close) * np.exp(np.abs(up))
+    low = np.minimum(first, bars.close) * np.exp(-np.abs(down))
+    columns = {**dict(bars.columns()), "open": first, "high": high, "low": low}
+    return _with(bars, columns, bars.date)
 
 
 def shuffled(series: Mapping[str, Bars], seed: int) -> dict[str, Bars]:

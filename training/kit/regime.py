@@ -54,7 +54,9 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Densities:
     """Minus log densities of test rows, by tier and rival, all of shape (n,).
 
-    ``date`` and ``symbol`` tell where a row is from, ``outcome`` which log return came.
+    ``settled`` holds those by each tier's weights averaged over the rows of a fold and symbol: where sessions don't
+    follow from each other, nothing beats it, as the logarithm is concave. ``date`` and ``symbol`` tell where a row is
+    from, ``outcome`` which log return came.
     """
 
     tiers: dict[int, FloatArray]
@@ -62,6 +64,7 @@ class Densities:
     date: DateArray
     symbol: IntArray
     outcome: FloatArray
+    settled: dict[int, FloatArray]
 
 
 def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress) -> Outcome:  # noqa: ARG001  one signature for all trainers
@@ -109,6 +112,7 @@ def walk(
     seen = {symbol: observations(bars) for symbol, bars in series.items()}
     pooled = np.concatenate([dated(bars)[1:] for bars in series.values()])
     tiers: dict[int, list[FloatArray]] = {tier: [] for tier in spec.tiers}
+    settled: dict[int, list[FloatArray]] = {tier: [] for tier in spec.tiers}
     rivals: dict[str, list[FloatArray]] = {"single_gaussian": [], "static_mixture": [], "autoregression": []}
     dates: list[DateArray] = []
     symbols: list[IntArray] = []
@@ -128,7 +132,9 @@ def walk(
             density = log_densities(coming, fitted.means, fitted.covariances).T
             for tier in spec.tiers:
                 posterior = fitted.filter_windows(*window(seen[symbol][: at[-1] + 1], tier, len(at)))
-                tiers[tier].append(-mixed(density, fitted.next_probabilities(posterior)))
+                weights = fitted.next_probabilities(posterior)
+                tiers[tier].append(-mixed(density, weights))
+                settled[tier].append(-mixed(density, np.tile(weights.mean(axis=0), (len(at), 1))))
             rivals["single_gaussian"].append(-log_densities(coming, *single)[0])
             rivals["static_mixture"].append(-mixed(density, np.tile(fitted.start, (len(at), 1))))
             rivals["autoregression"].append(-memory.log_density(seen[symbol], at))
@@ -142,6 +148,7 @@ def walk(
         date=np.concatenate(dates),
         symbol=np.concatenate(symbols),
         outcome=np.concatenate(outcomes),
+        settled={tier: np.concatenate(parts) for tier, parts in settled.items()},
     )
 
 
