@@ -50,7 +50,7 @@ class BandHead(Head, frozen=True, kw_only=True):
         """
         if level == self.level:
             return self
-        found = bisect_left(self.levels, level) - 1
+        found = bisect_left(self.levels, level)
         if found == len(self.levels):
             most = (
                 f"a level up to {self.levels[-1]:g}" if self.levels else f"level {self.level:g}, the only one measured"
