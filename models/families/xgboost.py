@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from models.families._xgboost_call import MarginCall
-from models.families.base import Objective, Parameters, TrainingRows
+from models.families._xgboost_trees import leaf_paths
+from models.families.base import Contributions, Objective, Parameters, TrainingRows
 from models.families.checkpoints import Checkpoints, fit_key
 
 if TYPE_CHECKING:
     import xgboost as xgb
 
     from feature_mapper.typing import FloatArray
+    from models.families._tree_shap import LeafPaths
 
 SUFFIX: Final = "ubj"
 LIBRARIES: Final = ("xgboost-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else "xgboost",)
@@ -57,13 +59,14 @@ _ALWAYS: Final[dict[str, object]] = {"nthread": 1, "booster": "gbtree", "tree_me
 class XGBoostTrees:
     """A fitted booster."""
 
-    __slots__ = ("_booster", "_features", "_margins")
+    __slots__ = ("_booster", "_features", "_margins", "_paths")
 
     def __init__(self, booster: "xgb.Booster") -> None:
         """Take a booster of one thread; ask it once how wide its rows are."""
         self._booster = booster
         self._features = booster.num_features()
         self._margins = MarginCall(booster)
+        self._paths: LeafPaths | None = None
 
     def predict(self, x: "FloatArray") -> "FloatArray":
         """Return values, log odds, log means or probabilities, as the objective has it.
@@ -74,16 +77,34 @@ class XGBoostTrees:
             Rows are not as wide as the rows of training.
 
         """
-        if x.shape[1] != self._features:
-            message = f"expected rows of {self._features} features, found {x.shape[1]}; use the artifact's manifest"
-            raise ValueError(message)
-        margin = self._margins.margins(np.ascontiguousarray(x, dtype=np.float64))
+        margin = self._checked(x)
         if margin.shape[1] == 1:
             return margin[:, 0]
         # The library's own probabilities are of float32, and so add up to 1 no better than that.
         shifted = np.exp(margin - np.maximum.reduce(margin, axis=1, keepdims=True))
         share: FloatArray = shifted / np.add.reduce(shifted, axis=1, keepdims=True)
         return share
+
+    def contributions(self, x: "FloatArray") -> Contributions:
+        """Return exact TreeSHAP values of the margins; of several classes, of their scores.
+
+        XGBoost adds up in single precision. What that rounds off, some 1e-7, is part of the base, which so has a value
+        for each row. Its own contributions are of single precision too, and add up no better. Raises as `predict`.
+        """
+        margin = self._checked(x)
+        if self._paths is None:  # two threads may both build it: the same twice
+            self._paths = leaf_paths(self._booster, self._features)
+        values = self._paths.contributions(np.asarray(x, dtype=np.float32))
+        base = margin - np.add.reduce(values, axis=-1)
+        if margin.shape[1] == 1:
+            return Contributions(values[:, 0], base[:, 0], scores=False)
+        return Contributions(values, base, scores=True)
+
+    def _checked(self, x: "FloatArray") -> "FloatArray":
+        if x.shape[1] != self._features:
+            message = f"expected rows of {self._features} features, found {x.shape[1]}; use the artifact's manifest"
+            raise ValueError(message)
+        return self._margins.margins(np.ascontiguousarray(x, dtype=np.float64))
 
     def dump(self) -> bytes:
         """Return the model as UBJSON."""

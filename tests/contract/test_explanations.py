@@ -46,7 +46,7 @@ def service(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield started
 
 
-EXPLAINED = frozenset({"lightgbm", "forest", "hmm", "prophet"})
+EXPLAINED = frozenset({"lightgbm", "forest", "xgboost", "hmm", "prophet"})
 """Families that have to explain. Another may answer without, and then has to say so."""
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_mapper.typing import FloatArray
-from models.families import forest, lightgbm
+from models.families import forest, lightgbm, xgboost
 from models.families._tree_shap import LeafPaths, Tree
 from models.families.base import AdditiveEstimator, Objective, Parameters, Unexplained
 from tests.models.families.tabular_data import OBJECTIVES, features, rows
@@ -186,6 +186,7 @@ BOOSTED: Parameters = {
     "min_data_in_leaf": 10,
     "feature_fraction": 0.7,
 }
+GROWN: Parameters = {"rounds": 30, "learning_rate": 0.1, "max_leaves": 6, "grow_policy": "lossguide", "subsample": 0.7}
 FITTED: dict[str, AdditiveEstimator] = {
     **{
         f"{kind} {objective}": forest.load(
@@ -198,6 +199,7 @@ FITTED: dict[str, AdditiveEstimator] = {
         f"lightgbm {objective}": lightgbm.load(lightgbm.fit(rows(objective), BOOSTED, 5).dump())
         for objective in OBJECTIVES
     },
+    **{f"xgboost {objective}": xgboost.load(xgboost.fit(rows(objective), GROWN, 5).dump()) for objective in OBJECTIVES},
 }
 every_estimator = pytest.mark.parametrize("name", FITTED)
 
@@ -215,14 +217,14 @@ def test_contributions_add_up_to_the_margin(name: str) -> None:
     estimator = FITTED[name]
     parts = estimator.contributions(UNSEEN)
     said = softmax(parts.margin) if parts.scores else parts.margin
-    assert parts.scores == (name == "lightgbm multiclass")
+    assert parts.scores == (name in {"lightgbm multiclass", "xgboost multiclass"})
     assert said == pytest.approx(estimator.predict(UNSEEN), abs=1e-9)
 
 
 @every_estimator
 def test_a_row_is_explained_by_itself(name: str) -> None:
     """One by one or in company, in any order: the same bits. So do 16 threads at once, of a model just loaded."""
-    family = forest if "lightgbm" not in name else lightgbm
+    family = {"lightgbm": lightgbm, "xgboost": xgboost}.get(name.split(maxsplit=1)[0], forest)
     estimator = FITTED[name]
     whole = estimator.contributions(UNSEEN).values
     assert np.array_equal(estimator.contributions(UNSEEN[::-1].copy()).values, whole[::-1])
@@ -240,7 +242,7 @@ def test_what_no_split_reads_adds_nothing(name: str) -> None:
     assert moved.mean(axis=0).argmax() in {0, 1}
 
 
-@pytest.mark.parametrize("name", [name for name in FITTED if "lightgbm" not in name])
+@pytest.mark.parametrize("name", [name for name in FITTED if not name.startswith(("lightgbm", "xgboost"))])
 def test_forests_are_explained_by_the_definition(name: str) -> None:
     """Each tree of a fitted forest, as scikit-learn holds it, over all 32 coalitions."""
     estimator = FITTED[name]
@@ -250,6 +252,21 @@ def test_forests_are_explained_by_the_definition(name: str) -> None:
     for x, values in zip(UNSEEN[:6], found, strict=True):
         narrow = x.astype(np.float32)
         assert values == pytest.approx(by_definition(trees, narrow, WIDTH) / len(trees), abs=1e-12)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_xgboost_is_explained_as_it_explains_itself(objective: Objective) -> None:
+    """Within the single precision of its own contributions; the base is the same for every row but for that."""
+    import xgboost as library
+
+    estimator = FITTED[f"xgboost {objective}"]
+    assert isinstance(estimator, xgboost.XGBoostTrees)
+    theirs = estimator._booster.predict(library.DMatrix(UNSEEN, nthread=1), pred_contribs=True, strict_shape=True)
+    found = estimator.contributions(UNSEEN)
+    values, base = found.values.reshape(len(UNSEEN), -1, WIDTH), found.base.reshape(len(UNSEEN), -1)
+    assert values == pytest.approx(theirs[..., :-1], abs=1e-5)
+    assert base == pytest.approx(theirs[..., -1], abs=1e-5)
+    assert np.ptp(base, axis=0).max() < 1e-5
 
 
 @every_estimator
