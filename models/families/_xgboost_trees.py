@@ -23,16 +23,8 @@ def leaf_paths(booster: "xgb.Booster", features: int) -> LeafPaths:
 
 
 def _tree(document: JsonObject, output: int, outputs: int) -> Tree:
-    left, right, feature, missing, cover, split = (
-        np.array(document[name])
-        for name in (
-            "left_children",
-            "right_children",
-            "split_indices",
-            "default_left",
-            "sum_hessian",
-            "split_conditions",
-        )
+    left, right, feature, split = (
+        np.array(document[name]) for name in ("left_children", "right_children", "split_indices", "split_conditions")
     )
     leaf, condition = left < 0, split.astype(np.float32)
     value: FloatArray = np.zeros((len(left), outputs))
