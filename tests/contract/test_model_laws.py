@@ -164,7 +164,7 @@ def test_leak_checks_passed_and_worth_is_stated(trained_store: Path, name: str) 
         assert headline.ci95 is not None
         assert headline.ci95[0] <= headline.value <= headline.ci95[1]
         assert headline.n > 1000
-        assert headline.verdict in {"better than naive", "worse than naive", "no measurable skill"}
+        assert headline.verdict in {BETTER, WEAK, NEITHER}
 
 
 @pytest.mark.parametrize("name", TABULAR)
