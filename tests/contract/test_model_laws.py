@@ -25,6 +25,7 @@ from models.store.loading import Loaded
 from models.tabular import FittedTier, TabularModel
 from models.tasks.registry import task_of
 from models.typing import Json
+from models.verdicts import BETTER, NEITHER, WEAK
 from training.kit.discover import model_names
 from training.kit.panel import build
 from training.kit.questions.registry import QUESTIONS
