@@ -12,6 +12,7 @@ from feature_mapper.families import (
     jumps,
     momentum,
     own_history,
+    quarter,
     range_volatility,
     returns,
     trend,
@@ -31,6 +32,7 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
     *own_history.FEATURES,
     *jumps.FEATURES,
     *anniversaries.FEATURES,
+    *quarter.FEATURES,
 )
 """All features; names are unique."""
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from skill import prices, regimes
-from skill.report import Judged, Report
+from skill.plots import bands_name, ratios_name
+from skill.report import Judged, Report, deepest
 from skill.rivals import elsewhere
 from skill.schedule import Mode
 from skill.targets import verdicts
@@ -29,6 +30,16 @@ MEASURES: Final = {
     "balanced_error": "1 - balanced accuracy",
     regimes.METRIC: "minus log density of the next return and range; ratios are of densities, the rival's over ours",
     **prices.MEASURES,
+}
+
+TRADING: Final = {
+    "mean_bp": "mean daily return, basis points, before costs",
+    "turnover": "share of the book that is traded a day",
+    "break_even_bp": "cost of trading that eats it all, basis points",
+    "sharpe": "Sharpe ratio a year, before costs",
+    "sharpe_long": "the same of holding every symbol",
+    "trials": "books tried, in this report",
+    "deflated_sharpe": "chance that the ratio is above the best of so many without skill",
 }
 
 
@@ -69,17 +80,19 @@ def _lines(found: Report) -> Iterator[str]:
     yield from _targets(found)
     for model in dict.fromkeys(result.model for result in found.results):
         mine = [result for result in found.results if result.model == model]
-        yield from ("", f"## {model}")
+        yield from ("", f"## {model}", "", f"![Loss over that of the strongest rivals, by year]({ratios_name(model)})")
+        if mine[0].bands is not None:
+            yield from ("", f"![Share of outcomes inside the bands, by year]({bands_name(model)})")
         for metric in dict.fromkeys(result.metric for result in mine):
             told = [result for result in mine if result.metric == metric]
             yield from ("", f"Loss: {MEASURES.get(metric, metric)}.", "")
             yield from _overall(told)
-        deepest = [result for result in mine if result.tier == max(other.tier for other in mine)]
-        figured = [result for result in deepest if result.figures]
+        longest = [result for result in deepest(found) if result.model == model]
+        figured = [result for result in longest if result.figures]
         for metric in (metrics := dict.fromkeys(result.metric for result in figured)):
             what = f", {MEASURES.get(metric, metric)}" if len(metrics) > 1 else ""
             yield from _figures([result for result in figured if result.metric == metric], what)
-        for result in deepest:
+        for result in longest:
             yield from _parts(result)
 
 
@@ -121,7 +134,7 @@ def _overall(results: list[Judged]) -> Iterator[str]:
                 f"{of.ratio:.4f}",
                 f"{low:.4f} to {high:.4f}",
                 "" if of.dm is None else f"{of.dm:+.1f}",
-                "" if of.p is None else _chance(of.p),
+                "" if of.p is None else chance(of.p),
                 f"{of.better:.0%}",
                 f"{symbol} {worst:.3f}",
             )
@@ -135,6 +148,10 @@ def _figures(results: list[Judged], what: str) -> Iterator[str]:
     yield "|---" * (len(results) + 1) + "|"
     for name in results[0].figures:
         yield f"| {name} | " + " | ".join(f"{result.figures[name]:.4g}" for result in results) + " |"
+    if any(result.trading is not None for result in results):
+        for name, words in TRADING.items():
+            values = (getattr(result.trading, name, None) for result in results)
+            yield f"| followed blindly: {words} | " + " | ".join("" if v is None else f"{v:.4g}" for v in values) + " |"
     bands = [result.bands for result in results if result.bands is not None]
     if not bands:
         return
@@ -159,5 +176,6 @@ def _parts(result: Judged) -> Iterator[str]:
             yield f"| {name} | {rows:,} | " + " | ".join(cells) + " |"
 
 
-def _chance(p: float) -> str:
+def chance(p: float) -> str:
+    """Write a chance as tables do."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

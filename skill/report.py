@@ -1,6 +1,6 @@
 """The figures of a report, all of them: pages are made from these and from nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from skill.bands import Bands
 from skill.judge import Comparison, Part, by_group, compare, terciles
 from skill.schedule import Mode, Schedule
 from skill.tabular import Result
+from skill.trading import Trading, judge
 from skill.universe import Universe
 from training.kit.evaluation import calendar_years
 
@@ -27,7 +28,10 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """One tier of a model in one mode by one measure; ``figures`` and ``bands`` stand with the task's own measure."""
+    """One tier of a model in one mode by one measure.
+
+    ``figures``, ``bands`` and ``trading`` stand with the task's own measure.
+    """
 
     model: str
     tier: int
@@ -37,6 +41,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     loss: float
     figures: dict[str, float]
     bands: Bands | None = None
+    trading: Trading | None = None
     rivals: dict[str, Rival]
 
 
@@ -65,10 +70,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[Judged, ...]
 
 
+def deepest(found: Report) -> Iterator[Judged]:
+    """Yield what is said of each model with its longest history, in order."""
+    longest: dict[str, int] = {}
+    for result in found.results:
+        longest[result.model] = max(result.tier, longest.get(result.model, 0))
+    yield from (result for result in found.results if result.tier == longest[result.model])
+
+
 def report(
     universe: Universe, schedule: Schedule, results: Sequence[Result], seconds: float, peak_mib: float
 ) -> Report:
     """Judge every result against every rival."""
+    books = sum(result.book is not None for result in results)
     spans = [bars.date for bars in universe.series.values() if bars.date is not None]
     return Report(
         universe=About(
@@ -86,11 +100,11 @@ def report(
         comparisons=sum(len(result.scored.rivals) for result in results),
         seconds=round(seconds),
         peak_mib=round(peak_mib),
-        results=tuple(_judged(result) for result in results),
+        results=tuple(_judged(result, books) for result in results),
     )
 
 
-def _judged(result: Result) -> Judged:
+def _judged(result: Result, books: int) -> Judged:
     scored = result.scored
     in_year, years = calendar_years(scored.date)
     in_third, thirds = terciles(result.volatility)
@@ -112,6 +126,7 @@ def _judged(result: Result) -> Judged:
         loss=float(scored.own.mean()),
         figures=dict(result.figures),
         bands=result.bands,
+        trading=None if result.book is None else judge(result.book, books),
         rivals=rivals,
     )
 

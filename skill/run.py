@@ -10,6 +10,7 @@ from typing import Final
 from models.tasks.registry import task_of
 from skill import prices, regimes, tabular
 from skill.page import write_page
+from skill.plots import write_plots
 from skill.report import Report, report, write
 from skill.schedule import Schedule
 from skill.shelf import Shelf
@@ -85,6 +86,7 @@ def evaluate(options: Options, say: Callable[[str], None]) -> Report:
         found += _judge_of(model)(model, asked, universe, options.schedule, shelf, options.processes, told)
     done = report(universe, options.schedule, found, time.monotonic() - begun, _peak_mib())
     write(options.out, done)
+    write_plots(options.out, done)
     write_page(options.out, done)
     return done
 

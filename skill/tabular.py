@@ -16,13 +16,15 @@ from skill.measures import MEDIAN, Measure, Quantile, Said, measures, student
 from skill.rivals.registry import rivals_of
 from skill.schedule import MODES, Mode, Schedule
 from skill.shelf import Shelf
+from skill.trading import Book, book, sides
 from skill.universe import Universe
 from skill.walk import walk
 from training.kit.discover import spec_of
-from training.kit.panel import Panel, build
-from training.kit.questions.base import Question
+from training.kit.panel import Panel, build, dated
+from training.kit.questions.base import Question, Rows
 from training.kit.questions.registry import QUESTIONS
 from training.kit.spec import ModelSpec
+from training.kit.targets import next_log_return
 from training.kit.walk import FoldForecast, OutOfFold, scored_rows, with_heads
 
 
@@ -31,8 +33,8 @@ class Result:
     """What one tier of a model did in one mode, by one measure.
 
     ``volatility`` is the yardstick's forecast for each row, shape (n,), by which rows are sorted into calm and wild;
-    ``figures`` are the task's plain ones, and ``bands`` tell what its bands held, where it has some. Both stand with
-    the task's own measure.
+    ``figures`` are the task's plain ones, ``bands`` tell what its bands held, and ``book`` what following it would have
+    earned, where that makes sense. They stand with the task's own measure.
     """
 
     model: str
@@ -43,6 +45,7 @@ class Result:
     volatility: FloatArray
     figures: dict[str, float]
     bands: Bands | None = None
+    book: Book | None = None
 
 
 def results(
@@ -79,7 +82,7 @@ def results(
             others = rivals_of(task, universe, panel, folds, shelf, processes, told)
             rivals = {name: {key: values[at] for key, values in other.items()} for name, other in others.items()}
             said = Said(out.forecast, _quantile(panel, question, parts) if "expected_return" in out.forecast else None)
-            found += _judged(model, spec, question, mode, universe.symbols, panel, out, said, {**out.rivals, **rivals})
+            found += _judged(model, spec, question, mode, universe, panel, out, said, {**out.rivals, **rivals})
             told(f"tier {tier}, {mode}: {len(at):,} rows judged")
     return found
 
@@ -89,7 +92,7 @@ def _judged(
     spec: ModelSpec,
     question: Question,
     mode: Mode,
-    symbols: tuple[str, ...],
+    universe: Universe,
     panel: Panel,
     out: OutOfFold,
     said: Said,
@@ -99,14 +102,25 @@ def _judged(
     task = question.task.identity.name
     figures = question.figures(said.columns, rows.y)
     bands = bands_of(task, said.columns, spec.level, rows.y, rows.date, volatility)
+    side = sides(said.columns)
+    followed = None if side is None else book(side, _returns(universe, rows), rows.date, rows.symbol)
     for measure in measures(question):
         own = measure.losses(said, rows.y)
         theirs = {name: _losses(measure, columns, rows.y) for name, columns in rivals.items()}
         answered = {name: losses for name, losses in theirs.items() if losses is not None}
         if own is not None and answered:
-            scored = Scored(rows.date, rows.symbol, symbols, own, answered)
-            yield Result(model, panel.tier, mode, measure.name, scored, volatility, figures, bands)
-        figures, bands = {}, None
+            scored = Scored(rows.date, rows.symbol, universe.symbols, own, answered)
+            yield Result(model, panel.tier, mode, measure.name, scored, volatility, figures, bands, followed)
+        figures, bands, followed = {}, None, None
+
+
+def _returns(universe: Universe, rows: Rows) -> FloatArray:
+    """Return the log return from each row's close to the next, shape (n,)."""
+    result = np.full(len(rows), np.nan)
+    for number, bars in enumerate(universe.series.values()):
+        mine = rows.symbol == number
+        result[mine] = next_log_return(bars)[np.searchsorted(dated(bars), rows.date[mine])]
+    return result
 
 
 def _losses(measure: Measure, columns: Columns, y: FloatArray) -> FloatArray | None:

@@ -7,7 +7,7 @@ from typing import Final
 from models.tasks.registry import task_of
 from skill import prices, regimes
 from skill.judge import Comparison
-from skill.report import Judged, Report
+from skill.report import Judged, Report, deepest
 from skill.rivals.prices import LEVELS, NAIVE, SHOWN
 from skill.rivals.regimes import REGIME
 from skill.schedule import Mode
@@ -181,11 +181,8 @@ TARGETS: Final = (
 
 def verdicts(found: Report) -> Iterator[Verdict]:
     """Yield every target that the report can tell about, with the longest history of each model."""
-    deepest: dict[str, int] = {}
-    for result in found.results:
-        deepest[result.model] = max(result.tier, deepest.get(result.model, 0))
     for target in TARGETS:
-        for result in found.results:
+        for result in deepest(found):
             asked = task_of(result.model).identity.name == target.task and result.metric == target.metric
-            if asked and result.tier == deepest[result.model] and (outcome := target.outcome(result)) is not None:
+            if asked and (outcome := target.outcome(result)) is not None:
                 yield Verdict(target, result.model, result.mode, outcome)

@@ -1,7 +1,8 @@
 """Jumps: how much of recent volatility came from few sessions, and how much of it overnight.
 
 A mean of variances remembers one wild session for as long as its window reaches back. What follows a jump is calmer
-than that mean, so it matters how far apart the mean and the usual session are.
+than that mean, so it matters how far apart the mean and the usual session are. Over a year the same tells what kind of
+series it is: shares jump when companies report, funds and currencies do not.
 """
 
 from functools import partial
@@ -63,6 +64,25 @@ def _overnight_share(width: int) -> Feature:
     )
 
 
+def _unevenness(width: int) -> Feature:
+    def ratio(s: Series, rows: int) -> Values:
+        variance = s.session_variance.window(width, rows)
+        squares: Values = np.add.reduce(variance * variance, axis=-1) / width
+        mean = at_least(s.session_variance.mean(width, rows), _FLOOR)
+        return np.log(at_least(squares / (mean * mean), 1.0))
+
+    return _feature(
+        name=f"variance_unevenness_{width}",
+        unit="log ratio",
+        lookback=width + 1,
+        formula=(
+            f"ln(mean squared session variance / square of the mean session variance over {width} sessions, at least "
+            "1e-10), the ratio at least 1; 0 where all sessions are alike, constant price gives 0"
+        ),
+        kernel=ratio,
+    )
+
+
 def _largest_gaps(s: Series, rows: int) -> Values:
     gaps = s.squared_overnight.window(YEAR, rows)
     largest: Values = np.add.reduce(np.sort(np.partition(gaps, -LARGEST, axis=-1)[..., -LARGEST:], axis=-1), -1)
@@ -71,8 +91,9 @@ def _largest_gaps(s: Series, rows: int) -> Values:
 
 FEATURES: tuple[Feature, ...] = (
     *(_median_ratio(width) for width in (5, 21)),
-    *(_geometric_ratio(width) for width in (5, 21, 63)),
-    *(_overnight_share(width) for width in (1, 5)),
+    *(_geometric_ratio(width) for width in (5, 21, 63, YEAR)),
+    *(_overnight_share(width) for width in (1, 5, 63, YEAR)),
+    _unevenness(YEAR),
     _feature(
         name="largest_gaps_share_252",
         unit="share",

@@ -18,7 +18,8 @@ from data.sources.sample import sample_root
 from feature_mapper.errors import BarcastError
 from models.paths import artifacts_root
 from models.store import ArtifactStore
-from tests.docs import cards, pages, reference, results, settings_table
+from skill.report import read
+from tests.docs import cards, pages, reference, results, settings_table, universe
 from tests.docs.session import ROOT, Session, session
 from tests.docs.shown import display
 from training.kit.ritual import fingerprint
@@ -77,13 +78,14 @@ def api(served: Session) -> str:
 
 
 def tables(found: results.Results) -> Mapping[str, str]:
-    """Return the blocks of README.md that are made from the figures alone, by name."""
+    """Return the blocks of README.md that are made from figures alone, by name: the given, and the skill report's."""
     return {
         "data": results.data(found),
         "worth": results.worth(found),
         "by history": results.by_history(found),
         "bands": results.bands(found),
         "paths": results.paths(found),
+        "universe": universe.render(read(universe.PUBLISHED)),
     }
 
 

@@ -163,42 +163,42 @@ def _rounded(value: object) -> object:
 
 def worth(results: Results) -> str:
     """Return the table of every model with full history against every baseline, and what the words in it mean."""
-    lines = _table("model", "target", "score", "against", "value", "95 % interval", "n", "verdict")
+    lines = table("model", "target", "score", "against", "value", "95 % interval", "n", "verdict")
     for model in results.models:
         for number, score in enumerate(_shown(model.tiers[-1].scores)):
             first = (
                 (f"[`{model.model}`](docs/models/{model.model}.md)", f"`{model.target}`") if number == 0 else ("", "")
             )
-            lines.append(_row(*first, f"`{score.metric}`", f"`{score.baseline}`", *_figures(score)))
+            lines.append(row(*first, f"`{score.metric}`", f"`{score.baseline}`", *_figures(score)))
     return "\n".join([*lines, "", *_glossary(results)])
 
 
 def by_history(results: Results) -> str:
     """Return the table of the first score of every model by bars of history."""
     tiers = sorted({figures.tier for model in results.models for figures in model.tiers})
-    lines = _table("model", *(f"{tier} bar{'s' if tier > 1 else ''}" for tier in tiers))
+    lines = table("model", *(f"{tier} bar{'s' if tier > 1 else ''}" for tier in tiers))
     for model in results.models:
         if task_of(model.model).identity.name == "forecast":
             continue  # its score does not depend on the history sent, only the width of its band does
         own = {figures.tier: figures for figures in model.tiers}
         usual = model.tiers[-1].scores[0].baseline
-        lines.append(_row(f"`{model.model}`", *(_cell(own.get(tier), usual) for tier in tiers)))
+        lines.append(row(f"`{model.model}`", *(_cell(own.get(tier), usual) for tier in tiers)))
     return "\n".join(lines)
 
 
 def bands(results: Results) -> str:
     """Return the table of promised and measured coverage, full history."""
-    lines = _table("model", "band promises", "held out of sample")
+    lines = table("model", "band promises", "held out of sample")
     for model in results.models:
         tier = model.tiers[-1]
         if tier.level is not None and tier.coverage is not None:
-            lines.append(_row(f"`{model.model}`", f"{tier.level:.0%}", f"{tier.coverage:.1%}"))
+            lines.append(row(f"`{model.model}`", f"{tier.level:.0%}", f"{tier.coverage:.1%}"))
     return "\n".join(lines)
 
 
 def paths(results: Results) -> str:
     """Return the table of price paths before and after."""
-    lines = _table(
+    lines = table(
         "sessions ahead", "error, plain", "error, ours", "error, unseen symbol", "in band, plain", "in band, ours",
         "in band, unseen symbol", "n, plain", "n, ours",
     )  # fmt: skip
@@ -206,7 +206,7 @@ def paths(results: Results) -> str:
         kinds = (path.plain, path.anchored, path.unseen_symbol)
         errors = [f"{kind.mase:.2f}" for kind in kinds]
         held = [f"{kind.coverage:.0%}" for kind in kinds]
-        lines.append(_row(str(path.horizon), *errors, *held, f"{path.plain.n:,}", f"{path.anchored.n:,}"))
+        lines.append(row(str(path.horizon), *errors, *held, f"{path.plain.n:,}", f"{path.anchored.n:,}"))
     return "\n".join(lines)
 
 
@@ -240,16 +240,18 @@ def _glossary(results: Results) -> list[str]:
     scores = [score for model in results.models for tier in model.tiers for score in _shown(tier.scores)]
     words = {_metric(score): METRICS[_metric(score)] for score in scores}
     words |= {score.baseline: BASELINES[score.baseline] for score in scores}
-    return [*_table("word", "meaning"), *(_row(f"`{word}`", meaning) for word, meaning in words.items())]
+    return [*table("word", "meaning"), *(row(f"`{word}`", meaning) for word, meaning in words.items())]
 
 
 def _metric(score: Score) -> str:
     return score.metric.rstrip("0123456789").rstrip("_")
 
 
-def _table(*heads: str) -> list[str]:
-    return [_row(*heads), "|" + "---|" * len(heads)]
+def table(*heads: str) -> list[str]:
+    """Return the first two lines of a table."""
+    return [row(*heads), "|" + "---|" * len(heads)]
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
+    """Return a line of a table."""
     return f"| {' | '.join(cells)} |"

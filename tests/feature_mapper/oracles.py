@@ -196,6 +196,11 @@ def _coming(p: Past, sessions: int) -> date:
     return day
 
 
+def _since_largest(sizes: Sequence[float]) -> float:
+    """Return how many values stand behind the last that is as large as any, but for 1e-10."""
+    return float(min(back for back, size in enumerate(reversed(sizes)) if size >= max(sizes) - 1e-10))
+
+
 def _anniversary(p: Past, weeks: int, days: int, sizes: Sequence[float]) -> float:
     sessions = {12: 67, 13: 67, 14: 72, 26: 132, 39: 197, 51: 252, 52: 252}[weeks]
     then = _coming(p, sessions) - timedelta(days=7 * weeks)
@@ -299,6 +304,17 @@ ORACLES: dict[str, Callable[..., float]] = {
     ),
     r"overnight_share_of_variance_(\d+)": lambda p, n: fmean(x**2 for x in p.gaps[-n:]) / fmean(_session(p)[-n:]),
     r"largest_gaps_share_252": lambda p: sum(sorted(x**2 for x in p.gaps[-252:])[-4:]) / sum(_session(p)[-252:]),
+    r"variance_unevenness_(\d+)": lambda p, n: math.log(
+        fmean(x**2 for x in _session(p)[-n:]) / fmean(_session(p)[-n:]) ** 2
+    ),
+    r"volatility_(\d+)_sessions_before": lambda p, n: math.log(
+        _volatilities(p)[-n] / _session_volatility(p, 63 if n < 100 else 252)
+    ),
+    r"volume_a_quarter_before": lambda p: _log_share(max(p.v[-66:-59]), fmean(p.v[-63:])),
+    r"volume_a_year_before": lambda p: _log_share(max(p.v[-252:-247]), fmean(p.v[-252:])),
+    r"sessions_since_largest_variance_(\d+)": lambda p, n: _since_largest(_session(p)[-n:]),
+    r"sessions_since_largest_gap_(\d+)": lambda p, n: _since_largest([x**2 for x in p.gaps[-n:]]),
+    r"largest_to_mean_volatility_(\d+)": lambda p, n: math.log(max(_volatilities(p)[-n:]) / _session_volatility(p, 63)),
     r"volatility_(\d+)_weeks_before": lambda p, weeks: _anniversary(p, weeks, 0, _volatilities(p)),
     r"volatility_(\d+)_weeks_before_within_(\d+)": lambda p, weeks, days: _anniversary(
         p, weeks, days, _volatilities(p)

@@ -35,8 +35,9 @@ def test_units_are_known() -> None:
 def test_families_need_their_columns() -> None:
     """Volume features need volume, calendar features dates, all others prices alone."""
     needs = {"volume": "volume", "calendar": "date", "anniversaries": "date"}
+    needs |= dict.fromkeys(("volume_a_quarter_before", "volume_a_year_before"), "volume")
     for feature in CATALOGUE:
-        assert feature.needs == needs.get(feature.family, "price"), feature.name
+        assert feature.needs == needs.get(feature.name, needs.get(feature.family, "price")), feature.name
 
 
 def test_first_tier_is_candle_calendar_and_range() -> None:

@@ -108,7 +108,9 @@ def test_constant_price_and_no_trade() -> None:
     """Where nothing moves and nobody trades, features have the values that their formulas state."""
     stated = {"rsi_5": 50.0, "rsi_14": 50.0, "stochastic_14": 50.0, "stochastic_63": 50.0, "stochastic_252": 50.0}
     stated |= {"up_share_10": 0.5, "up_share_21": 0.5, "money_flow_14": 50.0}
-    silence = [f.name for f in CATALOGUE if f.name.startswith(("volume_log_ratio", "volume_trend", "illiquidity"))]
+    silence = [
+        f.name for f in CATALOGUE if f.name.startswith(("volume_log_ratio", "volume_trend", "volume_a_", "illiquidity"))
+    ]
     stated |= dict.fromkeys(silence, float(np.log(0.01)))
     features = [feature for feature in CATALOGUE if feature.needs != "date"]
     values = compute(_flat(), features, rows=1)[0]

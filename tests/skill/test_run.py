@@ -12,6 +12,7 @@ import barcast
 from feature_mapper.bars import Bars
 from skill import page, run, shelf
 from skill.page import write_page
+from skill.plots import write_plots
 from skill.report import Report, read
 from skill.rivals.volatility import VOLATILITY
 from skill.schedule import MODES, Schedule
@@ -123,11 +124,16 @@ def test_two_processes_say_what_one_says(
 def test_the_page_is_made_from_the_figures_alone(
     options: run.Options, done: tuple[Report, tuple[str, ...]], tmp_path: Path
 ) -> None:
-    """What is on disk reads back as what was found, and gives the same page."""
+    """What is on disk reads back as what was found, and gives the same page and the same pictures."""
     assert timeless(read(options.out)) == timeless(done[0])
+    (tmp_path / "of_before.png").touch()
+    write_plots(tmp_path, read(options.out))
     write_page(tmp_path, read(options.out))
-    written = (tmp_path / page.NAME).read_text()
-    assert written == (options.out / page.NAME).read_text()
+    made = {path.name: path.read_bytes() for path in options.out.iterdir() if path.suffix != ".json"}
+    assert made == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    written = made[page.NAME].decode()
+    assert {name for name in made if name.endswith(".png")} == {f"{MODEL}.png", f"{MODEL}_bands.png"}
+    assert all(f"({name})" in written for name in made if name.endswith(".png"))
     for result in done[0].results:
         assert f"| {MODEL} |".replace(MODEL, f"`{MODEL}`") in written
         assert f"| {result.tier} | {page.MODES[result.mode]} | GJR-GARCH | {result.n:,} |" in written

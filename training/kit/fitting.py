@@ -21,6 +21,10 @@ STRETCH: Final = 0.2
 SURELY: Final = 2.0
 """Standard errors by which an alternative has to be better: where both are as good, one in forty is."""
 
+LEAST: Final = 20_000
+"""Rows below which the declared parameters stay: the late fifth of fewer tells nothing apart, and trying costs more
+than the fit."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Fitted:
@@ -77,11 +81,11 @@ def chosen(
 ) -> Parameters:
     """Return the declared parameters, or the best of the alternatives that is surely better on late rows of ``at``.
 
-    What pays with 200,000 rows overfits 8,000, so that no folder can know it beforehand. Each candidate is fitted on
-    the rows whose labels end before the last `STRETCH` of the days, less the embargo, and judged on those days. No row
-    but those of the fit takes part: a fold's choice knows no more than the fold does.
+    What pays with 200,000 rows overfits 8,000, so that no folder can know it beforehand. With `LEAST` rows or more,
+    each candidate is fitted on the rows whose labels end before the last `STRETCH` of the days, less the embargo, and
+    judged on those days. No row but those of the fit takes part: a fold's choice knows no more than the fold does.
     """
-    if not spec.alternatives:
+    if not spec.alternatives or len(at) < LEAST:
         return spec.parameters
     rows = panel.rows.take(at)
     days = np.unique(rows.date)

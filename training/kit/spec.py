@@ -64,7 +64,7 @@ class ModelSpec:
     parameters : Parameters
         The estimator's settings, as its library names them.
     alternatives : tuple of Parameters
-        Settings to lay over ``parameters`` where a fit finds that they are surely better, see
+        Settings to lay over ``parameters`` where a fit of many rows finds that they are surely better, see
         `training.kit.fitting.chosen`. Tabular models only.
     features : {"all", "relative"}
         ``relative`` leaves out features that tell the symbol's own volatility level.

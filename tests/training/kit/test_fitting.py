@@ -7,6 +7,7 @@ import pytest
 
 from models.families.base import tabular_family
 from tests.training.kit.support import FAST, pooled
+from training.kit import fitting
 from training.kit.fitting import chosen, fit
 from training.kit.panel import Panel
 from training.kit.questions.base import Question
@@ -16,6 +17,14 @@ from training.kit.questions.risk import RiskQuestion
 from training.kit.spec import ModelSpec
 
 ROWS = 4000
+
+
+@pytest.fixture(autouse=True)
+def few_rows_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the panels of these tests, which fit in seconds, count as large."""
+    monkeypatch.setattr(fitting, "LEAST", ROWS // 4)
+
+
 STUMPS = {**FAST, "num_leaves": 2, "rounds": 40, "learning_rate": 0.2}
 TREES = {"num_leaves": 8}
 NOISE_SEEDS = range(20)
@@ -39,6 +48,13 @@ def choice(of: Panel, at: object = None, question: Question | None = None, **cha
 def test_what_pays_is_taken() -> None:
     """Trees tell what stumps can't; everything else of the declaration stays."""
     assert choice(panel(1, 0.7)) == {**STUMPS, **TREES}
+
+
+def test_few_rows_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One fewer than asked for."""
+    monkeypatch.setattr(fitting, "LEAST", ROWS)
+    assert choice(panel(1, 0.7)) == {**STUMPS, **TREES}
+    assert choice(panel(1, 0.7), np.arange(ROWS - 1)) == STUMPS
 
 
 def test_of_noise_the_declared_stays() -> None:
