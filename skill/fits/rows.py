@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feature_mapper.bars import Bars
-from feature_mapper.typing import DateArray, IntArray
+from feature_mapper.typing import IntArray
 from training.kit.panel import dated
 from training.kit.questions.base import Rows
 from training.kit.spec import SpecError
@@ -83,8 +83,3 @@ def stretches(rows: Rows, asked: IntArray) -> Iterator[Stretch]:
     for number in np.unique(symbol).tolist():
         mine = np.flatnonzero(symbol == number)
         yield Stretch(number, mine, place[mine])
-
-
-def first_days(folds: list[Fold]) -> DateArray:
-    """Return the first asked day of each block, once."""
-    return np.unique(np.array([fold.first for fold in folds]))
