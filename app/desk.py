@@ -97,7 +97,7 @@ class Desk:
         return {
             "symbol": asked.symbol,
             "as_of": asked.as_of,
-            "answers": answers,
+            "answers": {model: answers[model] for model in slots},
             "coherence": flags(answers, float(asked.bars.close[-1])),
             "warnings": list(asked.warnings),
         }

@@ -16,7 +16,7 @@ from app.conditions import why
 from app.errors import ProblemError
 from app.histories import Histories
 from app.metrics import Metrics
-from app.schemas.answers import Coverage, Skill, TercileCoverage, WorstYear
+from app.schemas.answers import BandCoverage, Skill, TercileCoverage, WorstYear
 from app.schemas.status import Health, ModelCondition, ModelHealth, Replay, StatusCard
 from app.settings import Settings
 from app.version import service_version
@@ -224,10 +224,10 @@ def skill_of(tier: TierManifest) -> Skill | None:
     )
 
 
-def _coverage(found: manifests.Coverage) -> Coverage:
+def _coverage(found: manifests.Coverage) -> BandCoverage:
     worst = min(found.years, key=lambda year: year.share)
     calm, middling, rough = found.terciles
-    return Coverage(
+    return BandCoverage(
         level=found.level,
         overall=found.overall,
         worst_year=WorstYear(year=worst.year, share=worst.share, n=worst.n),

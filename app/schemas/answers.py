@@ -65,7 +65,7 @@ class TercileCoverage(Struct, frozen=True):
     rough: Probability
 
 
-class Coverage(Struct, frozen=True):
+class BandCoverage(Struct, frozen=True):
     """How often the model's band held what came, out of sample, at the level that it answers with unasked."""
 
     level: Annotated[float, Meta(description="Share of outcomes that the band promises.", gt=0, lt=1)]
@@ -89,7 +89,7 @@ class Skill(Struct, frozen=True):
             examples=["no measurable skill"],
         ),
     ]
-    coverage: Annotated[Coverage | None, Meta(description="What its band held; null without a band, or a record.")]
+    coverage: Annotated[BandCoverage | None, Meta(description="What its band held; null without a band, or a record.")]
     calibration: Annotated[
         Annotated[float, Meta(ge=0)] | None,
         Meta(description="Mean distance of its probabilities from frequencies; null without such, or a record."),

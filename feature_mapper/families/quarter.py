@@ -98,12 +98,6 @@ FEATURES: tuple[Feature, ...] = (
         kernel=lambda s, rows: _since_largest(s.session_variance, rows),
     ),
     _feature(
-        name=f"sessions_since_largest_gap_{_SINCE}",
-        unit="sessions",
-        formula=f"sessions since the newest ln(open/previous close)^2 that is within 1e-10 of the largest of {_SINCE}",
-        kernel=lambda s, rows: _since_largest(s.squared_overnight, rows),
-    ),
-    _feature(
         name=f"largest_to_mean_volatility_{_SINCE}",
         unit="log ratio",
         formula=(

@@ -313,7 +313,6 @@ ORACLES: dict[str, Callable[..., float]] = {
     r"volume_a_quarter_before": lambda p: _log_share(max(p.v[-66:-59]), fmean(p.v[-63:])),
     r"volume_a_year_before": lambda p: _log_share(max(p.v[-252:-247]), fmean(p.v[-252:])),
     r"sessions_since_largest_variance_(\d+)": lambda p, n: _since_largest(_session(p)[-n:]),
-    r"sessions_since_largest_gap_(\d+)": lambda p, n: _since_largest([x**2 for x in p.gaps[-n:]]),
     r"largest_to_mean_volatility_(\d+)": lambda p, n: math.log(max(_volatilities(p)[-n:]) / _session_volatility(p, 63)),
     r"volatility_(\d+)_weeks_before": lambda p, weeks: _anniversary(p, weeks, 0, _volatilities(p)),
     r"volatility_(\d+)_weeks_before_within_(\d+)": lambda p, weeks, days: _anniversary(

@@ -128,8 +128,14 @@ ODD_FORECAST = st.fixed_dictionaries(
     },
 )
 FORECAST = SOUND_FORECAST | ODD_FORECAST
+INTERVAL = st.builds(
+    lambda body, level: {**body, "level": level},
+    PREDICT,
+    LEVELS | st.floats() | st.sampled_from([0.5, 0.505, 0.99, 1, 0, "0.9", None]),
+)
 FIELDS = (
-    "bars", "open", "close", "symbol", "items", "periods", "history", "as_of", "explain", "what_if", *NAMES[:4],
+    "bars", "open", "close", "symbol", "items", "periods", "history", "as_of", "explain", "what_if", "level",
+    *NAMES[:4],
 )  # fmt: skip
 JUNK = st.recursive(
     st.sampled_from(HOSTILE) | st.floats() | st.text(max_size=8),
@@ -211,6 +217,7 @@ CSV = FILES | st.builds(spliced, FILES, st.integers(0, 2000), FILE_HURTS) | st.b
 
 KINDS = {
     "predict": hurt(PREDICT),
+    "interval": hurt(PREDICT | INTERVAL),
     "what-if": hurt(SUPPOSED),
     "regime": hurt(OBSERVED | PREDICT),
     "forecast": hurt(FORECAST),

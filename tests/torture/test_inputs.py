@@ -27,8 +27,11 @@ Attempt = Callable[[bytes], None]
 
 
 def kind_of(path: str) -> str:
-    """Return the kind of bodies that a route takes; a route of a new model takes bars."""
-    return next((kind for kind in ("what-if", "regime", "forecast", "batch") if kind in path), "predict")
+    """Return the kind of bodies that a route takes; a route of a new model takes bars, and a level for its interval."""
+    kinds = ("what-if", "regime", "forecast", "batch")
+    if kind := next((kind for kind in kinds if kind in path), None):
+        return kind
+    return "interval" if path == "/predict" or "/return" in path or "/volatility" in path else "predict"
 
 
 def judged(service: InProcess, contract: Contract, promise: Promise, body: bytes, media: str = JSON) -> set[str]:
