@@ -114,7 +114,10 @@ def test_changes_are_differences(service: InProcess, length: int) -> None:
         if told[0]["unit"] == told[1]["unit"]:
             assert moved["margin"] == pytest.approx(told[1]["margin"] - told[0]["margin"], abs=1e-12)
         same_tier = said["before"]["history"]["tier"] == said["after"]["history"]["tier"]
-        assert (abs(moved["base"]) < 1e-6) == same_tier  # XGBoost's base takes up what its sums round off
+        if "xgboost" in route.model:  # its base takes up what its sums round off, and hardly differs between tiers
+            assert abs(moved["base"]) < 1e-6 or not same_tier
+        else:
+            assert (moved["base"] == 0.0) == same_tier
         if moved["effect_unit"] is None:
             continue
         effects = [each["effect"] for each in moved["contributions"]]
