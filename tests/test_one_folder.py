@@ -20,7 +20,7 @@ import pytest
 from models.served import load_model, prove
 from models.store import ArtifactStore
 from tests.app.processes import Running, running
-from tests.models.certificates import timeless
+from tests.support.certificates import timeless
 
 ROOT = Path(__file__).parents[1]
 PATTERN, MODEL = "lightgbm_direction", "lightgbm_small_direction"

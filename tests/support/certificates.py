@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from data.disk import Disk
 from models import certificate
 from models.certificate import CERTIFICATE_NAME, REQUIRED, Certificate, Check, subject
@@ -44,3 +46,14 @@ def published_before(root: Path, draft: Draft, files: Mapping[str, bytes]) -> Ma
 def plain_draft(manifest: Manifest) -> Draft:
     """Return what a manifest was before it was published."""
     return Draft(**{name: getattr(manifest, name) for name in Draft.__struct_fields__})
+
+
+def timeless(files: Mapping[str, bytes], *left_out: str) -> dict[str, object]:
+    """Return files without those that are ``left_out``, and the certificate without the time of its audit.
+
+    What the certificate is of, it says by a hash over all of the others, over those that are left out too. So that is
+    left out as well.
+    """
+    vouched = certificate.decode(files[CERTIFICATE_NAME], "a test")
+    kept = {name: data for name, data in files.items() if name not in left_out}
+    return {**kept, CERTIFICATE_NAME: msgspec.structs.replace(vouched, when=WHEN, subject="")}

@@ -15,7 +15,7 @@ from data.errors import DataError
 from models.families.checkpoints import EVERY, Checkpoints
 from models.served import load_model, prove
 from models.store import ArtifactStore
-from tests.models.certificates import timeless
+from tests.support.certificates import timeless
 from tests.training.kit.support import markets
 from training.kit import main as command
 from training.kit.commands import train
