@@ -118,7 +118,8 @@ class Bench:
         return build(self.series, self.question, features, tier)
 
     def _checks_of(self, features: tuple[Feature, ...], tier: int) -> tuple[LeakCheck, ...]:
-        return run_checks(self.series, features, self.question, self._panel(features, tier), self.splitter)
+        found = run_checks(self.series, features, self.question, self._panel(features, tier), self.splitter)
+        return tuple(check.brief() for check in found)
 
 
 def noise(model: str, first: Candidate, second: Candidate, folder: Path) -> Findings:
