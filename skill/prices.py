@@ -16,7 +16,7 @@ from skill.rivals.origins import price_rivals
 from skill.rivals.prices import LEVELS, NAIVE, SHOWN, Fan
 from skill.schedule import MODES, Mode, Schedule
 from skill.shelf import Shelf, fold_key
-from skill.side_by_side import gathered
+from skill.side_by_side import Told, gathered
 from skill.tabular import Result
 from skill.universe import Universe
 from training.kit.coverage import coverage
@@ -43,8 +43,6 @@ MEASURES: Final = {
     },
 }
 """What each is, in words."""
-
-Told = Callable[[str], None]
 
 
 def results(

@@ -16,7 +16,7 @@ from skill.judge import Scored
 from skill.rivals import regimes as rivals
 from skill.schedule import MODES, Mode, Schedule
 from skill.shelf import Shelf, fold_key
-from skill.side_by_side import gathered
+from skill.side_by_side import Told, gathered
 from skill.tabular import Result
 from skill.universe import Universe
 from training.kit.discover import spec_of
@@ -30,7 +30,6 @@ METRIC: Final = "minus_log_density"
 UNSEEN_YEARS: Final = 5
 """Refits in forward time for each refit where symbols are unseen, which takes one for every group of them."""
 
-Told = Callable[[str], None]
 Arrays = dict[str, FloatArray]
 
 

@@ -6,6 +6,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+Told = Callable[[str], None]
+"""Takes a line of progress."""
+
 _work: Sequence[Callable[[], object]] = ()
 """What the processes of a pool inherited; a closure over arrays is not to be sent to them."""
 
@@ -30,7 +33,7 @@ def side_by_side(work: Sequence[Callable[[], T]], processes: int) -> Iterator[tu
         _work = ()
 
 
-def gathered(work: Sequence[Callable[[], T]], processes: int, told: Callable[[str], None], what: str) -> list[T]:
+def gathered(work: Sequence[Callable[[], T]], processes: int, told: Told, what: str) -> list[T]:
     """Do all pieces, tell of each that is done, and return what they gave, in their order."""
     found: dict[int, T] = {}
     for at, result in side_by_side(work, processes):

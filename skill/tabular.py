@@ -1,6 +1,6 @@
 """One tabular model on a universe: its losses and those of its rivals on the same rows, in both modes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from skill.measures import MEDIAN, Measure, Quantile, Said, measures, student
 from skill.rivals.registry import rivals_of
 from skill.schedule import MODES, Mode, Schedule
 from skill.shelf import Shelf
+from skill.side_by_side import Told
 from skill.trading import Book, book, sides
 from skill.universe import Universe
 from skill.walk import walk
@@ -56,7 +57,7 @@ def results(
     schedule: Schedule,
     shelf: Shelf,
     processes: int,
-    told: Callable[[str], None],
+    told: Told,
 ) -> list[Result]:
     """Evaluate the tiers of a model in both modes, by every measure of its task.
 

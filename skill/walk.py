@@ -8,7 +8,7 @@ from feature_mapper.typing import FloatArray
 from models.families.base import tabular_family
 from models.tasks.base import Columns
 from skill.shelf import Shelf, fold_key
-from skill.side_by_side import side_by_side
+from skill.side_by_side import Told, side_by_side
 from training.kit.panel import Panel
 from training.kit.questions.base import Question
 from training.kit.spec import ModelSpec
@@ -24,7 +24,7 @@ def walk(
     folds: Sequence[Fold],
     shelf: Shelf,
     processes: int,
-    told: Callable[[str], None],
+    told: Told,
 ) -> list[FoldForecast]:
     """Fit and forecast every fold, side by side; earliest first. Heads are still to be learnt."""
     family = tabular_family(spec.family)

@@ -28,7 +28,7 @@ class BandHead(Head, frozen=True, kw_only=True):
 
     def table(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
         """Return each field of the band with its values by level, in the order of ``levels``."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: which fields make the band is each head's own to say
 
     def __post_init__(self) -> None:
         """Refuse a table that is none; msgspec makes a ``ValidationError`` of it."""

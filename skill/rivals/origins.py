@@ -10,7 +10,7 @@ from skill.fits.rows import stretches
 from skill.rivals import elsewhere
 from skill.rivals.prices import DRIFT, NAIVE, PLAIN, Fan, plain_prophet, read_by_rivals, walks
 from skill.shelf import Shelf
-from skill.side_by_side import gathered
+from skill.side_by_side import Told, gathered
 from skill.universe import Universe
 from training.kit.questions.base import Rows
 from training.kit.spec import SEED
@@ -29,7 +29,7 @@ def price_rivals(
     step: int,
     shelf: Shelf,
     processes: int,
-    told: Callable[[str], None],
+    told: Told,
 ) -> dict[str, Fan]:
     """Return what each rival says of all rows, by name.
 
@@ -78,7 +78,7 @@ def _plain_piece(universe: Universe, number: int, at: IntArray, shelf: Shelf) ->
 
 
 def _elsewhere(
-    universe: Universe, rows: Rows, some: IntArray, shelf: Shelf, processes: int, told: Callable[[str], None]
+    universe: Universe, rows: Rows, some: IntArray, shelf: Shelf, processes: int, told: Told
 ) -> dict[str, Fan]:
     found = {name: Fan.silent(len(rows)) for name in elsewhere.NAMES}
     parts, lock = list(stretches(rows, some)), elsewhere.lock()

@@ -12,7 +12,7 @@ from skill.rivals.direction import DIRECTION
 from skill.rivals.risk import RISK
 from skill.rivals.volatility import GARCHES, VOLATILITY
 from skill.shelf import Shelf, fold_key
-from skill.side_by_side import side_by_side
+from skill.side_by_side import Told, side_by_side
 from skill.universe import Universe
 from training.kit.panel import Panel, dated
 from training.kit.splits import Fold
@@ -22,8 +22,6 @@ FOLD_RIVALS: Final[dict[str, tuple[FoldRival, ...]]] = {"direction": DIRECTION, 
 
 SYMBOL_RIVALS: Final[dict[str, tuple[SymbolRival, ...]]] = {"volatility": VOLATILITY, "return": GARCHES}
 """By task: rivals that know one symbol's past, also where the model does not."""
-
-Told = Callable[[str], None]
 
 
 def rivals_of(
