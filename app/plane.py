@@ -86,15 +86,7 @@ class Plane:
         self._metrics = metrics
         self._skills: dict[tuple[str, str, int], Skill | None] = {}
 
-    def predict(
-        self,
-        slot: Slot,
-        asked: Context,
-        *,
-        level: float | None = None,
-        explain: bool = False,
-        mapped: Mapper = compute,
-    ) -> Answer:
+    def predict(self, slot: Slot, asked: Context, *, level: float | None = None, explain: bool = False) -> Answer:
         """Answer one question about bars by one version of a model.
 
         Raises
@@ -104,6 +96,9 @@ class Plane:
 
         """
         self.check_level([slot], level)
+        return self._predicted(slot, asked, level, compute, explain=explain)
+
+    def _predicted(self, slot: Slot, asked: Context, level: float | None, mapped: Mapper, *, explain: bool) -> Answer:
         (verdict,) = self.verdicts(slot, asked.bars, 1, mapped, level)
         if not explain:
             return self._answer(slot, asked, verdict, NOT_ASKED)
@@ -129,7 +124,7 @@ class Plane:
         """Answer one question by several models in one feature pass. Raises as `predict`."""
         self.check_level(slots, level)
         shared = SharedPass(slots, asked.bars)
-        return {slot.model: self.predict(slot, asked, level=level, explain=explain, mapped=shared) for slot in slots}
+        return {slot.model: self._predicted(slot, asked, level, shared, explain=explain) for slot in slots}
 
     def regime_of(self, slot: Slot, seen: Observations) -> Answer:
         """Answer from ready-made observations instead of bars.
