@@ -7,6 +7,7 @@ import numpy as np
 
 from feature_mapper.typing import BoolArray, FloatArray
 from skill.rivals.prices import LEVELS, SHOWN, Fan
+from skill.schedule import blocks_of
 from training.kit.origins import HORIZONS, Options
 from training.kit.paths import Errors, best_prior, widths
 from training.kit.questions.base import Rows
@@ -55,7 +56,7 @@ def price_heads(
     by_prior = np.full((n, len(options.priors), len(HORIZONS)), np.nan)
     for fold, arrays in forward:
         by_prior[fold.test] = arrays["error"]
-    blocks = {fold.first: fold.test for fold, _ in forward}
+    blocks = blocks_of([fold for fold, _ in walked])
     for apart in dict.fromkeys(fold.apart for fold, _ in walked):
         error, scale = np.full((n, len(HORIZONS)), np.nan), np.full((n, 1), np.nan)
         for fold, arrays in walked:

@@ -52,15 +52,17 @@ def _lines(found: Report) -> Iterator[str]:
     about = found.universe
     yield "# What the models are worth"
     yield ""
+    chosen = "" if len(about.symbols) == about.of else f" of {about.of}, chosen by the hash of their names"
     yield (
-        f"{len(about.symbols)} series ({about.name}), {about.bars:,} bars from {about.first} to {about.last}; "
+        f"{len(about.symbols)} series{chosen} ({about.name}), {about.bars:,} bars from {about.first} to {about.last}; "
         f"fingerprint `{about.fingerprint[:12]}`."
     )
-    every = "year" if found.years == 1 else f"{found.years} years"
+    every, unseen = ("year" if n == 1 else f"{n} years" for n in (found.years, found.unseen_years))
     yield (
         f"Every {every} models are fitted anew on all days before, less {found.embargo} sessions, and asked about "
-        "every day that follows. *On unseen symbols*: the same, by fits that never saw the symbol "
-        f"({found.groups} groups are kept apart in turn). Rivals that look at one symbol know its whole past."
+        f"every day that follows. *On unseen symbols*: the same, every {unseen}, by fits that never saw the symbol "
+        f"({found.groups} groups are kept apart in turn). Rivals that look at one symbol know its whole past up to the "
+        f"{'year' if found.years == 1 else 'block'} that is asked about."
     )
     yield (
         "A ratio is the model's mean loss over the rival's on the same rows: below 1 the model is better. Intervals of "

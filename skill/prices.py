@@ -14,7 +14,7 @@ from skill.heads import PathForecast, price_heads
 from skill.judge import Scored
 from skill.rivals.origins import price_rivals
 from skill.rivals.prices import LEVELS, NAIVE, SHOWN, Fan
-from skill.schedule import MODES, Mode, Schedule
+from skill.schedule import MODES, Mode, Schedule, blocks_of
 from skill.shelf import Shelf, fold_key
 from skill.side_by_side import Told, gathered
 from skill.tabular import Result
@@ -74,14 +74,12 @@ def results(
     told(f"{len(rows):,} rows")
     moves, unit = outcomes(universe, rows)
     forward: list[tuple[Fold, dict[str, FloatArray]]] = []
-    blocks: dict[np.datetime64, IntArray] = {}
     others: dict[str, Fan] = {}
     found: list[Result] = []
     for mode in MODES:
         folds = schedule.folds(rows, universe.symbols, mode)
         check_folds(rows, folds, mode, schedule.embargo)
-        if mode == "forward":
-            blocks = {fold.first: fold.test for fold in folds}
+        blocks = blocks_of(folds)
         work = [_piece(model, spec, options, universe, rows, fold, blocks[fold.first], shelf) for fold in folds]
         walked = list(zip(folds, gathered(work, processes, told, "paths of fold"), strict=True))
         forward = forward or walked

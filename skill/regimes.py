@@ -14,7 +14,7 @@ from skill.fits import regimes as fits
 from skill.fits.rows import learnt_by, sequence_rows
 from skill.judge import Scored
 from skill.rivals import regimes as rivals
-from skill.schedule import MODES, Mode, Schedule
+from skill.schedule import MODES, Schedule
 from skill.shelf import Shelf, fold_key
 from skill.side_by_side import Told, gathered
 from skill.tabular import Result
@@ -26,9 +26,6 @@ from training.kit.spec import ModelSpec
 from training.kit.splits import Fold
 
 METRIC: Final = "minus_log_density"
-
-UNSEEN_YEARS: Final = 5
-"""Refits in forward time for each refit where symbols are unseen, which takes one for every group of them."""
 
 Arrays = dict[str, FloatArray]
 
@@ -60,7 +57,7 @@ def results(
     found: list[Result] = []
     others: Arrays = {}
     for mode in MODES:
-        folds = planned(schedule, rows, universe, mode)
+        folds = schedule.folds(rows, universe.symbols, mode)
         check_folds(rows, folds, mode, schedule.embargo)
         walked = _Walked(model, spec, universe, rows, folds, shelf, processes, told)
         if mode == "forward":
@@ -85,14 +82,6 @@ def results(
                 )
             )
     return found
-
-
-def planned(schedule: Schedule, rows: Rows, universe: Universe, mode: Mode) -> list[Fold]:
-    """Return the folds of a mode: fewer refits where symbols are unseen, but two blocks where there are two."""
-    if mode == "unseen":
-        blocks = len(schedule.edges(rows)) - 1
-        schedule = replace(schedule, years=schedule.years * min(UNSEEN_YEARS, max(blocks // 2, 1)))
-    return schedule.folds(rows, universe.symbols, mode)
 
 
 class _Walked:

@@ -51,6 +51,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     fingerprint: str
     symbols: tuple[str, ...]
+    of: int
     left_out: dict[str, str]
     bars: int
     first: str
@@ -62,6 +63,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     universe: About
     years: int
+    unseen_years: int
     groups: int
     embargo: int
     comparisons: int
@@ -89,12 +91,14 @@ def report(
             name=universe.name,
             fingerprint=universe.fingerprint(),
             symbols=universe.symbols,
+            of=universe.of,
             left_out=dict(universe.left_out),
             bars=sum(len(bars) for bars in universe.series.values()),
             first=str(min(span[0] for span in spans)),
             last=str(max(span[-1] for span in spans)),
         ),
         years=schedule.years,
+        unseen_years=schedule.unseen_years,
         groups=schedule.groups,
         embargo=schedule.embargo,
         comparisons=sum(len(result.scored.rivals) for result in results),

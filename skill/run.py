@@ -25,8 +25,8 @@ SAMPLE: Final = Path("sample")
 
 YEARLY: Final = Schedule()
 
-QUICK: Final = Schedule(years=5, groups=2)
-"""One refit in five years, two groups of symbols: minutes instead of an hour, for a look while something is tried."""
+QUICK: Final = Schedule(years=5, groups=2, symbols=20)
+"""One refit in five years, two groups of twenty series: minutes instead of an hour, for a look while trying things."""
 
 PROCESSES: Final = 2
 
@@ -71,7 +71,7 @@ def evaluate(options: Options, say: Callable[[str], None]) -> Report:
     """
     begun = time.monotonic()
     models = _chosen(options.models)
-    universe = read_universe(None if options.universe == SAMPLE else options.universe)
+    universe = read_universe(None if options.universe == SAMPLE else options.universe).some(options.schedule.symbols)
     for name, reason in universe.left_out.items():
         say(f"{name} is left out: {reason}")
     shelf = Shelf.of(options.shelf, universe)

@@ -4,7 +4,6 @@ A split is planned once and holds for every model and rival; what leaks here wou
 `tests/skill/test_schedule.py` plants the usual mistakes and sees them caught.
 """
 
-import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 
 from feature_mapper.typing import BoolArray, DateArray, IntArray
+from skill.universe import by_hash
 from training.kit.questions.base import Rows
 from training.kit.spec import SpecError
 from training.kit.splits import Fold
@@ -33,20 +33,26 @@ class Schedule:
     ----------
     years : int
         Calendar years from one refit to the next.
+    unseen_years : int
+        The same where symbols are unseen, as each refit there is one for every group; two blocks come before that.
     groups : int
         Groups of symbols; each in turn is kept apart from fits and heads, for ``unseen``.
     embargo : int
         Sessions between the last training label and the first test day.
+    symbols : int or None
+        Most series of a universe that are looked at, None for all.
 
     """
 
     years: int = 1
+    unseen_years: int = 3
     groups: int = 4
     embargo: int = 5
+    symbols: int | None = None
 
     def folds(self, rows: Rows, symbols: Sequence[str], mode: Mode) -> list[Fold]:
         """Return the folds, earliest first; raises ``SpecError`` where there are too few days."""
-        edges = self.edges(rows)
+        edges = self.edges(rows, mode)
         days = np.unique(rows.date)
         groups = [np.zeros(0, np.int64)] if mode == "forward" else self.apart(symbols)
         result: list[Fold] = []
@@ -66,8 +72,8 @@ class Schedule:
             raise SpecError(message)
         return result
 
-    def edges(self, rows: Rows) -> DateArray:
-        """Return the first of January of each block, and the one after the last."""
+    def edges(self, rows: Rows, mode: Mode) -> DateArray:
+        """Return the first of January of each block, and the one after the last; raises as `folds`."""
         starts = [np.sort(rows.label_end[rows.symbol == symbol]) for symbol in np.unique(rows.symbol)]
         ready = np.sort([ends[LEARNT_ON - 1] for ends in starts if len(ends) >= LEARNT_ON])
         needed = (len(starts) + 1) // 2
@@ -76,10 +82,17 @@ class Schedule:
             raise SpecError(message)
         first = ready[needed - 1].astype("datetime64[Y]").astype(np.int64) + 1971
         last = rows.date.max().astype("datetime64[Y]").astype(np.int64) + 1971
-        years = [*range(int(first), int(last), self.years), int(last)]
+        step = self.years if mode == "forward" else max(self.years, min(self.unseen_years, int(last - first) // 2))
+        years = [*range(int(first), int(last), step), int(last)]
         return (np.array(years) - 1970).astype("datetime64[Y]").astype("datetime64[D]")
 
     def apart(self, symbols: Sequence[str]) -> list[IntArray]:
         """Return the groups of symbols, by the hash of their names: no order of theirs, and no hand, chose them."""
-        order = sorted(range(len(symbols)), key=lambda at: hashlib.sha256(symbols[at].encode()).hexdigest())
+        order = by_hash(symbols)
         return [np.array(sorted(order[group :: self.groups]), np.int64) for group in range(self.groups)]
+
+
+def blocks_of(folds: Sequence[Fold]) -> dict[np.datetime64, IntArray]:
+    """Return the rows that are asked about in the days of each block, in order, by the first of these days."""
+    firsts = dict.fromkeys(fold.first for fold in folds)
+    return {first: np.sort(np.concatenate([fold.test for fold in folds if fold.first == first])) for first in firsts}

@@ -13,7 +13,7 @@ from models.tasks.registry import task_of
 from skill.audit import check_folds
 from skill.judge import Scored
 from skill.measures import MEDIAN, Measure, Quantile, Said, measures, student
-from skill.rivals.registry import rivals_of
+from skill.rivals.registry import fold_rivals, symbol_rivals
 from skill.schedule import MODES, Mode, Schedule
 from skill.shelf import Shelf
 from skill.side_by_side import Told
@@ -75,13 +75,15 @@ def results(
     for tier in tiers:
         panel = build(universe.series, question, spec.features_of(tier), tier)
         told(f"tier {tier}: {len(panel.rows):,} rows of {len(panel.features)} features")
+        edges = schedule.edges(panel.rows, "forward")  # who looks at one symbol learns anew as often in either mode
+        alone = symbol_rivals(task, universe, panel, edges, shelf, processes, told)
         for mode in MODES:
             folds = schedule.folds(panel.rows, universe.symbols, mode)
             check_folds(panel.rows, folds, mode, schedule.embargo)
             parts = walk(model, spec, question, panel, folds, shelf, processes, told)
             out = with_heads(panel, question, spec.level, parts)
             at = out.at[out.scored]
-            others = rivals_of(task, universe, panel, folds, shelf, processes, told)
+            others = alone | fold_rivals(task, panel, folds, shelf, processes, told)
             rivals = {name: {key: values[at] for key, values in other.items()} for name, other in others.items()}
             said = Said(out.forecast, _quantile(panel, question, parts) if "expected_return" in out.forecast else None)
             found += _judged(model, spec, question, mode, universe, panel, out, said, {**out.rivals, **rivals})

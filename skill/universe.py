@@ -1,7 +1,8 @@
 """The series that a report is about, as they lie in a folder of CSV files, or those that are shipped."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.bar_store import BarStore
@@ -20,11 +21,12 @@ class UniverseError(BarcastError):
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """Series by symbol; ``left_out`` says why a file is not among them."""
+    """Series by symbol; ``left_out`` says why a file is not among them, ``of`` how many there are to choose from."""
 
     name: str
     series: Mapping[str, Bars]
     left_out: Mapping[str, str]
+    of: int
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -34,6 +36,16 @@ class Universe:
     def fingerprint(self) -> str:
         """Return the SHA-256 of every bar."""
         return fingerprint(self.series)
+
+    def some(self, most: int | None) -> "Universe":
+        """Return the universe of ``most`` of the series, chosen by the hash of their names; of all where None."""
+        chosen = {self.symbols[at] for at in by_hash(self.symbols)[:most]}
+        return replace(self, series={name: bars for name, bars in self.series.items() if name in chosen})
+
+
+def by_hash(symbols: Sequence[str]) -> list[int]:
+    """Return the positions of symbols in the order of the hashes of their names."""
+    return sorted(range(len(symbols)), key=lambda at: hashlib.sha256(symbols[at].encode()).hexdigest())
 
 
 def read_universe(folder: Path | None) -> Universe:
@@ -50,7 +62,7 @@ def read_universe(folder: Path | None) -> Universe:
     if folder is None:
         store = BarStore((sample_root(),))
         names = sorted(info.symbol for info in store.symbols())
-        return Universe("the shipped sample", {name: store.bars(name) for name in names}, {})
+        return Universe("the shipped sample", {name: store.bars(name) for name in names}, {}, len(names))
     series, left_out = dict[str, Bars](), dict[str, str]()
     for path in sorted(folder.glob("*.csv")):
         try:
@@ -63,4 +75,4 @@ def read_universe(folder: Path | None) -> Universe:
     if not series:
         message = f"expected files named <SYMBOL>.csv in {folder}, found none that can be read; check the folder"
         raise UniverseError(message)
-    return Universe(folder.name, series, left_out)
+    return Universe(folder.name, series, left_out, len(series))

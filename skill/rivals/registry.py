@@ -24,13 +24,10 @@ SYMBOL_RIVALS: Final[dict[str, tuple[SymbolRival, ...]]] = {"volatility": VOLATI
 """By task: rivals that know one symbol's past, also where the model does not."""
 
 
-def rivals_of(
-    task: str, universe: Universe, panel: Panel, folds: Sequence[Fold], shelf: Shelf, processes: int, told: Told
+def fold_rivals(
+    task: str, panel: Panel, folds: Sequence[Fold], shelf: Shelf, processes: int, told: Told
 ) -> dict[str, Columns]:
-    """Return what each rival says of every row of a panel, by name; NaN where it says nothing."""
-    if mine := SYMBOL_RIVALS.get(task):
-        edges = np.append(np.unique([fold.first for fold in folds]), panel.rows.date.max() + np.timedelta64(1, "D"))
-        return _of_symbols(mine, universe, panel, edges, shelf, processes, told)
+    """Return what rivals that fit on the rows of a fold say of every row of a panel; NaN where they say nothing."""
     found: dict[str, Columns] = {}
     for rival in FOLD_RIVALS.get(task, ()):
         work = [_fold_piece(rival, panel, fold, shelf) for fold in folds]
@@ -47,15 +44,11 @@ def _fold_piece(rival: FoldRival, panel: Panel, fold: Fold, shelf: Shelf) -> Cal
     return lambda: shelf.kept(key, lambda: rival.columns(panel, fold))
 
 
-def _of_symbols(
-    rivals: tuple[SymbolRival, ...],
-    universe: Universe,
-    panel: Panel,
-    edges: DateArray,
-    shelf: Shelf,
-    processes: int,
-    told: Told,
+def symbol_rivals(
+    task: str, universe: Universe, panel: Panel, edges: DateArray, shelf: Shelf, processes: int, told: Told
 ) -> dict[str, Columns]:
+    """Return what rivals that know one symbol's past say of every row, fitted anew at each edge but the last."""
+    rivals = SYMBOL_RIVALS.get(task, ())
     found: dict[str, Columns] = {rival.name: {} for rival in rivals}
     pieces = [(rival, number) for number in range(len(universe.symbols)) for rival in rivals]
     work = [_symbol_piece(universe, rival, number, edges, shelf) for rival, number in pieces]

@@ -30,7 +30,7 @@ SPEC = ModelSpec(family="prophet", tiers=(1, 22))
 OPTIONS = Options(priors=(0.002, 0.05), history=260)
 SERIES = {name: market(1500, seed, name) for seed, name in enumerate(("AAA", "BBB", "CCC", "DDD"))}
 SCHEDULE = Schedule(groups=2)
-UNIVERSE = Universe("made", SERIES, {})
+UNIVERSE = Universe("made", SERIES, {}, len(SERIES))
 
 Walked = list[tuple[Fold, dict[str, FloatArray]]]
 """Folds, each with what its paths were off by."""
@@ -116,7 +116,7 @@ def is_causal(mode: Mode) -> bool:
     later = {name: rewritten(bars, after(bars, day)) for name, bars in SERIES.items()}
     said = []
     for series in (SERIES, later):
-        moves, _ = outcomes(Universe("made", series, {}), rows_of(series))
+        moves, _ = outcomes(Universe("made", series, {}, len(series)), rows_of(series))
         arrays = paths_of(series, fold)
         at = rows.date[fold.test] <= day
         block = np.flatnonzero((rows.date >= fold.first) & (rows.date <= fold.last))

@@ -15,11 +15,10 @@ from models.families.hmm import GaussianHmm, log_densities
 from models.regime import observations
 from skill.fits import regimes as fits
 from skill.fits.rows import known, learnt_by, sequence_rows
-from skill.regimes import duration, planned
+from skill.regimes import duration
 from skill.rivals import regimes as rivals
 from skill.rivals.regimes import COMPONENTS, LEAST, REGIME
 from skill.schedule import Schedule
-from skill.universe import Universe
 from tests.training.kit.support import after, market, rewritten
 from training.kit.panel import dated
 from training.kit.questions.base import Rows
@@ -223,12 +222,3 @@ def test_duration_is_the_mean_length_of_runs(pairs: list[tuple[int, int]]) -> No
     lengths = [len(list(run)) for _, run in itertools.groupby(pairs)]
     label, symbol = (np.array(column) for column in zip(*pairs, strict=True))
     assert duration(label.astype(np.float64), symbol) == pytest.approx(np.mean(lengths))
-
-
-def test_unseen_symbols_are_asked_about_the_same_rows_by_fewer_refits() -> None:
-    """Two blocks at least, and not one row more or less."""
-    rows, universe = rows_of(SERIES), Universe("made", SERIES, {})
-    forward, unseen = (planned(SCHEDULE, rows, universe, mode) for mode in ("forward", "unseen"))
-    one, other = (np.sort(np.concatenate([fold.test for fold in folds])) for folds in (forward, unseen))
-    assert np.array_equal(one, other)
-    assert len({fold.first for fold in unseen}) <= len(forward)

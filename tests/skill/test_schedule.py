@@ -8,7 +8,7 @@ import pytest
 
 from feature_mapper.typing import DateArray
 from skill.audit import FoldFault, check_folds
-from skill.schedule import MODES, Mode, Schedule
+from skill.schedule import MODES, Mode, Schedule, blocks_of
 from training.kit.questions.base import Rows
 from training.kit.spec import SpecError
 from training.kit.splits import Fold
@@ -44,7 +44,7 @@ def test_every_row_from_the_first_test_year_on_is_asked_once(mode: Mode, years: 
     schedule = Schedule(years=years, groups=2)
     folds = schedule.folds(of, SYMBOLS, mode)
     asked = np.sort(np.concatenate([fold.test for fold in folds]))
-    assert np.array_equal(asked, np.flatnonzero(of.date >= schedule.edges(of)[0]))
+    assert np.array_equal(asked, np.flatnonzero(of.date >= schedule.edges(of, mode)[0]))
 
 
 @modes
@@ -64,14 +64,24 @@ def test_every_symbol_is_kept_apart_once() -> None:
 
 def test_refits_are_of_calendar_years() -> None:
     """The first January by which half of the symbols have a thousand labelled sessions, and every one after it."""
-    edges = SCHEDULE.edges(rows())
+    edges = SCHEDULE.edges(rows(), "forward")
     assert edges[0] == np.datetime64("2008-01-01")  # the thousandth label of March 2003 on ends in January 2007
     assert all(str(edge).endswith("-01-01") for edge in edges)
 
 
+def test_unseen_symbols_are_asked_about_the_same_rows_by_fewer_refits() -> None:
+    """As each of theirs is one for every group; two blocks at least come before that."""
+    of = rows()
+    firsts = {mode: blocks_of(Schedule(groups=2, unseen_years=3).folds(of, SYMBOLS, mode)) for mode in MODES}
+    assert set(firsts["unseen"]) < set(firsts["forward"])
+    one, other = (np.concatenate(list(blocks.values())) for blocks in firsts.values())
+    assert np.array_equal(np.sort(one), np.sort(other))
+    assert len(Schedule(unseen_years=99).edges(of, "unseen")) > 2
+
+
 def test_a_symbol_that_comes_late_delays_nobody() -> None:
     """Half of the symbols decide."""
-    assert np.array_equal(SCHEDULE.edges(rows(late=1500)), SCHEDULE.edges(rows()))
+    assert np.array_equal(SCHEDULE.edges(rows(late=1500), "forward"), SCHEDULE.edges(rows(), "forward"))
 
 
 @pytest.mark.parametrize("n", [300, 1010])
@@ -109,7 +119,7 @@ def in_the_head(_: Rows, fold: Fold) -> Fold:
 
 def asked_twice(of: Rows, fold: Fold) -> Fold:
     """Ask a row of the first fold in every other one too."""
-    return replace(fold, test=np.union1d(fold.test, np.flatnonzero(of.date == SCHEDULE.edges(of)[1])[:1]))
+    return replace(fold, test=np.union1d(fold.test, np.flatnonzero(of.date == SCHEDULE.edges(of, "forward")[1])[:1]))
 
 
 def future(of: Rows, fold: Fold) -> Fold:

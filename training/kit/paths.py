@@ -21,6 +21,9 @@ from training.kit.targets import NEXT_VARIANCE
 PLAIN_LEVEL: Final = 0.8
 """Level of the bands that are compared before and after."""
 
+PLAIN_PRIOR: Final = 0.05
+"""Changepoint prior of plain Prophet: its own default."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Errors:
@@ -150,9 +153,8 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
                 )
             )
             if origin >= options.teaching:
-                plains.append(
-                    ahead.plain(fits[max(options.priors)], spec.seed)
-                )  # nearest to Prophet's own default, 0.05
+                plain = fits[PLAIN_PRIOR] if PLAIN_PRIOR in fits else fit_path(past, PLAIN_PRIOR, spec, options)
+                plains.append(ahead.plain(plain, spec.seed))
         progress.step(f"origin {start}, prior {chosen}")
     errors = Errors.joined(parts)
     return Origins(
