@@ -17,8 +17,9 @@ from skill.universe import Universe
 from training.kit.source import source_fingerprint
 from training.kit.splits import Fold
 
-CODE: Final = ("feature_mapper", "models", "training", "skill/fits", "skill/rivals")
-"""Folders whose source decides what a fit or a rival says: what is kept is of exactly this code."""
+CODE: Final = ("feature_mapper", "models", "training/kit", "skill/fits", "skill/rivals")
+"""Folders whose source decides what a fit or a rival says: what is kept is of exactly this code. What a folder of
+`training` declares is in the names of its fits."""
 
 LIBRARIES: Final = (
     "arch",
