@@ -25,6 +25,9 @@ MAX_ITERATIONS: Final = 500
 TOLERANCE: Final = 1e-3
 """Gain of the total log likelihood below which EM stops."""
 
+AGREED: Final = 1e-6
+"""Difference in log likelihood a row within which two starts have come to rest at the same place."""
+
 _STICKY: Final = 0.9  # regimes last: EM starts from transition matrices with this diagonal
 
 
@@ -42,7 +45,7 @@ class EmRun:
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class EmRuns:
-    """All starts, in order; ``None`` where EM broke down. ``messages``: what the libraries warned of, each once."""
+    """Starts that ran, in order; ``None`` where EM broke down. ``messages``: what libraries warned of, each once."""
 
     backend: Backend
     runs: tuple[EmRun | None, ...]
@@ -52,7 +55,9 @@ class EmRuns:
 def run_em(
     z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Covariance, seed: int, n_starts: int
 ) -> EmRuns:
-    """Run every start, one after the other.
+    """Run starts, one after the other, until the two likeliest agree or all have run.
+
+    Where two at random came to the same place, so do nearly all: further ones would cost as much and find the same.
 
     Parameters
     ----------
@@ -79,7 +84,15 @@ def run_em(
                 messages.append(f"start {number}: {error}")
                 run = None
             runs.append(run if run is not None and np.isfinite(run.log_likelihood) else None)
+            if agree(runs, AGREED * len(z)):
+                break
     return EmRuns(backend, tuple(runs), tuple(dict.fromkeys(messages)))
+
+
+def agree(runs: Sequence[EmRun | None], within: float) -> bool:
+    """Tell whether the two likeliest runs lie ``within`` of each other in log likelihood."""
+    *_, second, best = [-np.inf, -np.inf, *sorted(run.log_likelihood for run in runs if run is not None)]
+    return bool(np.isfinite(second) and best - second <= within)
 
 
 def _markov(z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Covariance, seed: int) -> EmRun:

@@ -54,7 +54,7 @@ def fit(
     seed : int
         Same data and seed give the same bits.
     n_starts : int
-        Starts of EM; it only finds local optima.
+        Most starts of EM, which only finds local optima; two that agree are enough.
     covariance : {"full", "diag"}
         Form of the states' covariances.
 

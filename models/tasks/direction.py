@@ -23,10 +23,15 @@ EVEN: Final = 0.5
 
 
 class DirectionHead(Head, frozen=True):
-    """Platt's map from log odds to calibrated log odds: ``slope * margin + intercept``."""
+    """The map from log odds to calibrated ones: ``slope * margin + intercept + asymmetry * ln(p (1 - p))``.
+
+    ``p`` is the probability of the margin. ``method`` names how the map was fitted; without asymmetry it is Platt's.
+    """
 
     slope: float
     intercept: float
+    asymmetry: float = 0.0
+    method: str = "platt"
 
 
 class Direction:
@@ -41,8 +46,11 @@ class Direction:
 
     def columns(self, margin: FloatArray, scale: FloatArray, head: Head) -> Columns:  # noqa: ARG002  one signature for all tasks
         """Return ``probability_up``, calibrated, inside (0, 1)."""
-        platt = expect(head, DirectionHead)
-        return {"probability_up": 1.0 / (1.0 + np.exp(-(platt.slope * margin + platt.intercept)))}
+        fitted = expect(head, DirectionHead)
+        odds = fitted.slope * margin + fitted.intercept
+        if fitted.asymmetry:
+            odds = odds + fitted.asymmetry * certainty(margin)
+        return {"probability_up": 1.0 / (1.0 + np.exp(-odds))}
 
     def fields(self, columns: Columns, head: Head) -> list[Fields]:  # noqa: ARG002  one signature for all tasks
         """Return ``direction`` and ``probability_up``; an even chance counts as up."""
@@ -52,10 +60,17 @@ class Direction:
         ]
 
     def reading(self, margin: FloatArray, scale: float, head: Head, *, scores: bool) -> Reading:  # noqa: ARG002  one signature for all tasks
-        """Log odds before Platt's map and, by its slope, behind it."""
-        platt = expect(head, DirectionHead)
-        return Reading(0, "log odds of up", "calibrated log odds of up", slope=platt.slope, intercept=platt.intercept)
+        """Log odds before the map and, by its slope, behind it; no effect on the answer where it is no line."""
+        fitted = expect(head, DirectionHead)
+        behind = None if fitted.asymmetry else "calibrated log odds of up"
+        return Reading(0, "log odds of up", behind, slope=fitted.slope, intercept=fitted.intercept)
 
     def fallback(self, bars: Bars, head: JsonObject | None) -> Fields:  # noqa: ARG002  needs no head
         """Follow the last bar: up if it closed at or above its open. The probability is an honest even chance."""
         return {"direction": "up" if bars.close[-1] >= bars.open[-1] else "down", "probability_up": EVEN}
+
+
+def certainty(margin: FloatArray) -> FloatArray:
+    """Return ``ln(p (1 - p))`` of the probabilities of log odds: at most ``-ln 4``, and less the surer they are."""
+    sure: FloatArray = -np.logaddexp(0.0, margin) - np.logaddexp(0.0, -margin)
+    return sure

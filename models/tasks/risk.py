@@ -22,9 +22,15 @@ CLASSES: Final = ("LOW", "MEDIUM", "HIGH")
 
 
 class RiskHead(Head, frozen=True):
-    """Class weights of training, which the probabilities are corrected for: divided by, then normalised."""
+    """Class weights of training, which the probabilities are corrected for: divided by, then normalised.
+
+    What is left is raised to the power of ``1 / temperature`` and normalised: above 1 flattens, below 1 sharpens.
+    ``method`` names how that was chosen.
+    """
 
     class_weights: tuple[float, float, float]
+    temperature: float = 1.0
+    method: str = "weights"
 
 
 class Risk:
@@ -39,7 +45,10 @@ class Risk:
 
     def columns(self, margin: FloatArray, scale: FloatArray, head: Head) -> Columns:  # noqa: ARG002  one signature for all tasks
         """Return ``probabilities``, shape (n, 3), with the effect of the class weights of training taken out."""
-        corrected = margin / np.array(expect(head, RiskHead).class_weights)
+        fitted = expect(head, RiskHead)
+        corrected = margin / np.array(fitted.class_weights)
+        if fitted.temperature != 1.0:
+            corrected = corrected ** (1.0 / fitted.temperature)
         return {"probabilities": corrected / np.add.reduce(corrected, axis=1, keepdims=True)}
 
     def fields(self, columns: Columns, head: Head) -> list[Fields]:  # noqa: ARG002  one signature for all tasks

@@ -12,8 +12,9 @@ from models.tasks.returns import ReturnHead
 from models.tasks.risk import RiskHead
 from models.tasks.volatility import VolatilityHead
 from tests.training.kit.support import MONDAY, market
+from training.kit.calibration import platt
 from training.kit.questions.base import Rows
-from training.kit.questions.direction import DirectionQuestion, calibration_error, platt
+from training.kit.questions.direction import DirectionQuestion, calibration_error
 from training.kit.questions.registry import QUESTIONS
 from training.kit.questions.returns import ReturnQuestion
 from training.kit.questions.risk import RiskQuestion
@@ -54,7 +55,7 @@ def test_platt_never_turns_a_margin_upside_down(sign: float) -> None:
     margin = rng.normal(size=N)
     y = (rng.random(N) < 1 / (1 + np.exp(margin - 0.5))).astype(np.float64)
     head = platt(abs(sign) * margin, y)
-    assert head == DirectionHead(slope=0.0, intercept=float(np.log(y.mean() / (1 - y.mean()))))
+    assert head == DirectionHead(slope=0.0, intercept=float(np.log(y.mean() / (1 - y.mean()))), method="base_rate")
 
 
 def test_direction_figures_by_libraries() -> None:

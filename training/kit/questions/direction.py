@@ -9,7 +9,8 @@ from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from models.families.base import Objective
 from models.tasks.base import Columns, Head
-from models.tasks.direction import EVEN, Direction, DirectionHead
+from models.tasks.direction import EVEN, Direction
+from training.kit.calibration import of_direction
 from training.kit.questions.base import Rows
 from training.kit.scores import log_loss
 from training.kit.targets import NEXT_UP
@@ -34,8 +35,8 @@ class DirectionQuestion:
         return y
 
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
-        """Fit Platt's map on out-of-fold log odds."""
-        return platt(margin, rows.y)
+        """Fit a map to out-of-fold log odds, the one that did best on later ones."""
+        return of_direction(margin, rows)
 
     def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
         """Log loss."""
@@ -63,25 +64,6 @@ class DirectionQuestion:
             "brier": float(brier_score_loss(y, p)),
             "calibration_error": calibration_error(p, y),
         }
-
-
-def platt(margin: FloatArray, y: FloatArray) -> DirectionHead:
-    """Fit ``P(up) = sigmoid(slope * margin + intercept)`` by maximum likelihood, slope >= 0 (Platt 1999).
-
-    A slope below 0 would sell noise, turned upside down, as skill: then the answer is the base rate.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    base = float(np.log(y.mean() / (1 - y.mean())))
-    if np.ptp(margin) == 0:
-        return DirectionHead(slope=0.0, intercept=base)
-    centre, spread = float(margin.mean()), float(margin.std())
-    # Standardised, as the optimiser stops by absolute steps, and margins of a cautious model are narrow.
-    fitted = LogisticRegression(C=np.inf).fit((margin[:, None] - centre) / spread, y)
-    slope = float(fitted.coef_[0, 0]) / spread
-    if slope <= 0:
-        return DirectionHead(slope=0.0, intercept=base)
-    return DirectionHead(slope=slope, intercept=float(fitted.intercept_[0]) - slope * centre)
 
 
 def calibration_error(probability: FloatArray, y: FloatArray) -> float:

@@ -9,7 +9,8 @@ from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from models.families.base import Objective
 from models.tasks.base import Columns, Head
-from models.tasks.risk import CLASSES, Risk, RiskHead
+from models.tasks.risk import CLASSES, Risk
+from training.kit.calibration import of_risk
 from training.kit.questions.base import Rows
 from training.kit.scores import ranked_probability
 from training.kit.targets import RISK, TWO_YEARS, risk_class
@@ -32,9 +33,9 @@ class RiskQuestion:
         return y
 
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
-        """Keep the class weights, which the probabilities are corrected for."""
+        """Keep the class weights, which the shares are corrected for, and a temperature where that did better."""
         low, medium, high = (float(weight) for weight in weights)
-        return RiskHead(class_weights=(low, medium, high))
+        return of_risk(margin, rows, (low, medium, high))
 
     def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
         """Ranked probability score."""
