@@ -1,9 +1,11 @@
 """Anniversaries: what the same weekday some weeks before the coming session was like.
 
 Companies report each quarter on much the same weekday, 13 weeks after they did so last, and options, index changes and
-statistics come round alike. None of that is in the bars, but the last time is. NaN where dates are not given.
+statistics come round alike. None of that is in the bars, but the last time is, and what many quarters agree on tells a
+date that is kept from a day that happened to be wild. NaN where dates are not given.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -21,6 +23,14 @@ _QUARTERS: Final = {13: 67, 26: 132, 39: 197, 52: 252}
 """Sessions that hold so many weeks, and a few days before, where there are five a week."""
 
 _SESSIONS: Final = {12: 67, 14: 72, 51: 252, **_QUARTERS}
+
+_YEARS: Final = {4: 252, 8: 508}
+"""Sessions that hold so many quarters, and, where they are eight, a few days before."""
+
+_LINES: Final[dict[str, Callable[[Series], Line]]] = {
+    "volatility": lambda s: s.log_variance,
+    "gap": lambda s: s.log_squared_overnight,
+}
 
 _COMING: Final = (
     "The coming session is taken to be the next day, or the next Monday where that is a Saturday or Sunday and the one "
@@ -72,23 +82,59 @@ def _gap(weeks: int, days: int) -> Feature:
     )
 
 
+def _recurring(quarters: int, days: int, line: str, *, low: bool) -> Feature:
+    sessions, of = _YEARS[quarters], {"volatility": "session_volatility_1", "gap": "size of ln(open/previous close)"}
+    rank = quarters // 4
+    what = f"{'' if rank == 1 else 'second '}smallest" if low else "mean"
+    return _feature(
+        name=f"{'low' if low else 'mean'}_{line}_at_{quarters}_quarters_within_{days}",
+        lookback=sessions + 1,
+        formula=(
+            f"{what} over q = 1 to {quarters} of ln(largest {of[line]} within {days} calendar days of the day 13 q "
+            f"weeks before the coming session / session_volatility_{sessions}), each at least 1e-5, among the last "
+            f"{sessions} sessions; 0 for a q without a session there. {_COMING}"
+        ),
+        kernel=lambda s, rows: _shared(s, _LINES[line](s), quarters, days, rows, rank if low else None),
+    )
+
+
 def _largest(s: Series, line: Line, weeks: int, days: int, sessions: int, rows: int) -> Values:
     """Return half the log of the largest variance near an anniversary, less that of the mean; 0 without a session."""
+    largest = _near_days(s, line, np.array([WEEK * weeks]), days, sessions, rows)[:, 0]
+    usual = s.log_session_variance(sessions, rows)
+    ratio = np.where(np.isneginf(largest), 0.0, 0.5 * (largest - usual))
+    return ratio if rows > 1 else np.float64(ratio[0])
+
+
+def _shared(s: Series, line: Line, quarters: int, days: int, rows: int, rank: int | None) -> Values:
+    """Return the mean of what `_largest` says of each quarter, or the smallest but ``rank - 1`` of them."""
+    before = WEEK * 13 * np.arange(1, quarters + 1)
+    sessions = _YEARS[quarters]
+    largest = _near_days(s, line, before, days, sessions, rows)
+    usual = np.reshape(s.log_session_variance(sessions, rows), (rows, 1))
+    ratio = np.where(np.isneginf(largest), 0.0, 0.5 * (largest - usual))
+    result = np.add.reduce(ratio, axis=1) / quarters if rank is None else np.sort(ratio, axis=1)[:, rank - 1]
+    return result if rows > 1 else np.float64(result[0])
+
+
+def _near_days(s: Series, line: Line, before: IntArray, days: int, sessions: int, rows: int) -> FloatArray:
+    """Return the largest value within ``days`` of each day so many before the coming session, shape (rows, befores).
+
+    ``-inf`` where there is no session among the last ``sessions``.
+    """
     values = line.values
     day = s.day.values[-len(values) :]
     at = np.arange(len(day) - rows, len(day))
     oldest = at - sessions + 1
-    then = _coming(day, at, oldest) - float(WEEK * weeks)
-    first = np.maximum(np.searchsorted(day, then - days), oldest)
-    after = np.minimum(np.searchsorted(day, then + days, side="right"), at + 1)
-    largest = np.full(rows, -np.inf)
+    then = _coming(day, at, oldest)[:, None] - before.astype(np.float64)
+    first = np.maximum(np.searchsorted(day, then - days), oldest[:, None])
+    after = np.minimum(np.searchsorted(day, then + days, side="right"), at[:, None] + 1)
+    largest = np.full(then.shape, -np.inf)
     for step in range(2 * days + 1):  # there is no more than one session a day
         place = first + step
         found = values[np.minimum(place, len(day) - 1)]
         largest = np.where(place < after, np.maximum(largest, found), largest)
-    usual = s.log_session_variance(sessions, rows)
-    ratio = np.where(np.isneginf(largest), 0.0, 0.5 * (largest - usual))
-    return ratio if rows > 1 else np.float64(ratio[0])
+    return largest
 
 
 def _coming(day: FloatArray, at: IntArray, oldest: IntArray) -> FloatArray:
@@ -104,4 +150,11 @@ FEATURES: tuple[Feature, ...] = (
     *(_same_day(weeks) for weeks in sorted(_SESSIONS)),
     *(_near(weeks, days) for days in (1, 4) for weeks in _QUARTERS),
     *(_gap(weeks, days) for days in (0, 4) for weeks in _QUARTERS),
+    *(
+        _recurring(quarters, days, line, low=low)
+        for quarters in _YEARS
+        for line in _LINES
+        for low in (False, True)
+        for days in (0, 2)
+    ),
 )

@@ -209,6 +209,18 @@ def _anniversary(p: Past, weeks: int, days: int, sizes: Sequence[float]) -> floa
     return math.log(max(*near, 1e-5) / _session_volatility(p, sessions)) if near else 0.0
 
 
+def _recurring(p: Past, quarters: int, days: int, sizes: Sequence[float]) -> list[float]:
+    sessions = {4: 252, 8: 508}[quarters]
+    coming, usual = _coming(p, sessions), _session_volatility(p, sessions)
+    pairs = list(zip(sizes[-sessions:], p.d[-sessions:], strict=True))
+    found: list[float] = []
+    for quarter in range(1, quarters + 1):
+        then = coming - timedelta(days=91 * quarter)
+        near = [size for size, day in pairs if abs((day - then).days) <= days]
+        found.append(math.log(max(*near, 1e-5) / usual) if near else 0.0)
+    return found
+
+
 def _volatilities(p: Past) -> list[float]:
     return [math.sqrt(x) for x in _session(p)]
 
@@ -321,6 +333,18 @@ ORACLES: dict[str, Callable[..., float]] = {
     r"gap_(\d+)_weeks_before_within_(\d+)": lambda p, weeks, days: _anniversary(
         p, weeks, days, [abs(x) for x in p.gaps]
     ),
+    r"mean_volatility_at_(\d+)_quarters_within_(\d+)": lambda p, q, days: fmean(
+        _recurring(p, q, days, _volatilities(p))
+    ),
+    r"low_volatility_at_(\d+)_quarters_within_(\d+)": lambda p, q, days: sorted(
+        _recurring(p, q, days, _volatilities(p))
+    )[q // 4 - 1],
+    r"mean_gap_at_(\d+)_quarters_within_(\d+)": lambda p, q, days: fmean(
+        _recurring(p, q, days, [abs(x) for x in p.gaps])
+    ),
+    r"low_gap_at_(\d+)_quarters_within_(\d+)": lambda p, q, days: sorted(
+        _recurring(p, q, days, [abs(x) for x in p.gaps])
+    )[q // 4 - 1],
     r"volume_variation_(\d+)": lambda p, n: stdev(p.v[-n:]) / fmean(p.v[-n:]),
 }
 

@@ -18,7 +18,7 @@ from models.tasks.risk import Risk, RiskHead
 from training.kit.questions.base import Rows
 from training.kit.scores import log_loss
 
-STRETCHES: Final = 4
+STRETCHES: Final = 3
 """Parts of the days: the first one teaches only."""
 
 LEAST: Final = 100

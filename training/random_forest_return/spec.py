@@ -13,4 +13,5 @@ SPEC = ModelSpec(
         "max_samples": 0.4,
     },
     families=("candle", "returns", "momentum", "trend"),
+    tiers=(1, 22, 253),
 )

@@ -1,13 +1,12 @@
 """A forest with weighed classes; its last tier sees the two years that the question is about."""
 
-from feature_mapper.catalogue import TIERS
 from training.kit.spec import ModelSpec
 
 SPEC = ModelSpec(
     family="forest",
     features="relative",
     families=("candle", "range_volatility", "volume", "own_history"),
-    tiers=TIERS,
+    tiers=(1, 22, 253, 509),
     parameters={
         "estimator": "random_forest",
         "n_estimators": 40,
