@@ -8,10 +8,13 @@ import numpy as np
 from feature_mapper import volatility
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
-from feature_mapper.windows import RESOLUTION, TINY, Holder, Line, Values, at_least, held, windows
+from feature_mapper.windows import RESOLUTION, TINY, Holder, Line, Values, at_least, held, newest, windows
 
 WEEK: Final = 5
 """Sessions in a week."""
+
+DAYS_A_WEEK: Final = 7
+SATURDAY: Final = 5
 
 
 class _base:  # noqa: N801  used as a decorator, like property
@@ -258,6 +261,22 @@ class Series(Holder):
     def return_size(self, width: int, rows: int) -> Values:
         """Root mean square log return, at least `RESOLUTION`: a denominator."""
         return at_least(np.sqrt(self.squared_return.mean(width, rows)), RESOLUTION)
+
+    @held
+    def coming(self, width: int, rows: int) -> Values:
+        """Day that the session after each row is taken to be on, in days since 1970-01-01.
+
+        The next day, or the next Monday where that is a Saturday or Sunday and the one a week before, if it is among
+        the last ``width`` sessions, had no session.
+        """
+        day = self.day.values
+        at = np.arange(len(day) - rows, len(day))
+        coming = day[-rows:] + 1.0
+        weekday = (coming + 3.0) % DAYS_A_WEEK
+        place = np.minimum(np.searchsorted(day, coming - DAYS_A_WEEK), len(day) - 1)
+        traded = (day[place] == coming - DAYS_A_WEEK) & (place > at - width)
+        result = np.where((weekday >= SATURDAY) & ~traded, coming + (DAYS_A_WEEK - weekday), coming)
+        return newest(result, rows)
 
     @held
     def log_session_variance(self, width: int, rows: int) -> Values:

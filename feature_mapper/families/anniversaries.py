@@ -17,7 +17,6 @@ from feature_mapper.typing import FloatArray, IntArray
 from feature_mapper.windows import Line, Values
 
 WEEK: Final = 7
-SATURDAY: Final = 5
 
 _QUARTERS: Final = {13: 67, 26: 132, 39: 197, 52: 252}
 """Sessions that hold so many weeks, and a few days before, where there are five a week."""
@@ -100,19 +99,23 @@ def _recurring(quarters: int, days: int, line: str, *, low: bool) -> Feature:
 
 def _largest(s: Series, line: Line, weeks: int, days: int, sessions: int, rows: int) -> Values:
     """Return half the log of the largest variance near an anniversary, less that of the mean; 0 without a session."""
-    largest = _near_days(s, line, np.array([WEEK * weeks]), days, sessions, rows)[:, 0]
     usual = s.log_session_variance(sessions, rows)
-    ratio = np.where(np.isneginf(largest), 0.0, 0.5 * (largest - usual))
-    return ratio if rows > 1 else np.float64(ratio[0])
+    if rows == 1:
+        near = _near_day(s, line, WEEK * weeks, days, sessions)
+        return np.float64(0.5 * (near - usual)) if near > -np.inf else np.float64(0.0)
+    largest = _near_days(s, line, np.array([WEEK * weeks]), days, sessions, rows)[:, 0]
+    return np.where(np.isneginf(largest), 0.0, 0.5 * (largest - usual))
 
 
 def _shared(s: Series, line: Line, quarters: int, days: int, rows: int, rank: int | None) -> Values:
     """Return the mean of what `_largest` says of each quarter, or the smallest but ``rank - 1`` of them."""
-    before = WEEK * 13 * np.arange(1, quarters + 1)
-    sessions = _YEARS[quarters]
-    largest = _near_days(s, line, before, days, sessions, rows)
-    usual = np.reshape(s.log_session_variance(sessions, rows), (rows, 1))
-    ratio = np.where(np.isneginf(largest), 0.0, 0.5 * (largest - usual))
+    key = (f"at_quarters_within_{days}", quarters)
+    ratio = line.held.get(key)
+    if not isinstance(ratio, np.ndarray) or len(ratio) != rows:  # the mean and the smallest share it
+        sessions = _YEARS[quarters]
+        largest = _near_days(s, line, WEEK * 13 * np.arange(1, quarters + 1), days, sessions, rows)
+        usual = np.reshape(s.log_session_variance(sessions, rows), (rows, 1))
+        ratio = line.held[key] = np.where(np.isneginf(largest), 0.0, 0.5 * (largest - usual))
     result = np.add.reduce(ratio, axis=1) / quarters if rank is None else np.sort(ratio, axis=1)[:, rank - 1]
     return result if rows > 1 else np.float64(result[0])
 
@@ -122,12 +125,13 @@ def _near_days(s: Series, line: Line, before: IntArray, days: int, sessions: int
 
     ``-inf`` where there is no session among the last ``sessions``.
     """
+    if rows == 1:
+        return np.array([[_near_day(s, line, number, days, sessions) for number in before.tolist()]])
     values = line.values
     day = s.day.values[-len(values) :]
     at = np.arange(len(day) - rows, len(day))
-    oldest = at - sessions + 1
-    then = _coming(day, at, oldest)[:, None] - before.astype(np.float64)
-    first = np.maximum(np.searchsorted(day, then - days), oldest[:, None])
+    then = np.reshape(s.coming(sessions, rows), (rows, 1)) - before.astype(np.float64)
+    first = np.maximum(np.searchsorted(day, then - days), at[:, None] - sessions + 1)
     after = np.minimum(np.searchsorted(day, then + days, side="right"), at[:, None] + 1)
     largest = np.full(then.shape, -np.inf)
     for step in range(2 * days + 1):  # there is no more than one session a day
@@ -137,13 +141,13 @@ def _near_days(s: Series, line: Line, before: IntArray, days: int, sessions: int
     return largest
 
 
-def _coming(day: FloatArray, at: IntArray, oldest: IntArray) -> FloatArray:
-    """Return the day that the session after each row is taken to be on."""
-    coming = day[at] + 1.0
-    weekday = (coming + 3.0) % 7.0
-    place = np.minimum(np.searchsorted(day, coming - WEEK), len(day) - 1)
-    traded = (day[place] == coming - WEEK) & (place >= oldest)
-    return np.where((weekday >= SATURDAY) & ~traded, coming + (WEEK - weekday), coming)
+def _near_day(s: Series, line: Line, before: int, days: int, sessions: int) -> float:
+    """Return what `_near_days` does of the last row and one day: the usual case, for which little time is there."""
+    values = line.values[-sessions:]
+    day = s.day.values[-len(values) :]
+    then = s.coming(sessions, 1) - before
+    near = values[day.searchsorted(then - days) : day.searchsorted(then + days, side="right")]
+    return float(near.max()) if len(near) else -np.inf
 
 
 FEATURES: tuple[Feature, ...] = (

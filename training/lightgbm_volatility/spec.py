@@ -21,5 +21,4 @@ SPEC = ModelSpec(
     alternatives=(
         {"rounds": 300, "learning_rate": 0.03, "num_leaves": 31, "min_data_in_leaf": 200, "feature_fraction": 0.3},
     ),
-    keep=60,
 )
