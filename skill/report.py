@@ -11,9 +11,9 @@ from models.manifest import Coverage
 from skill.judge import Comparison, Part, by_group, compare, terciles
 from skill.schedule import Mode, Schedule
 from skill.tabular import Result
-from skill.trading import Trading, judge
 from skill.universe import Universe
 from training.kit.evaluation import calendar_years
+from training.kit.trading import Trading, judge
 
 NAME: Final = "skill.json"
 

@@ -17,16 +17,15 @@ from skill.rivals.registry import fold_rivals, symbol_rivals
 from skill.schedule import MODES, Mode, Schedule
 from skill.shelf import Shelf
 from skill.side_by_side import Told
-from skill.trading import Book, book, sides
 from skill.universe import Universe
 from skill.walk import walk
 from training.kit.coverage import of_band
 from training.kit.discover import spec_of
-from training.kit.panel import Panel, build, dated
-from training.kit.questions.base import Question, Rows
+from training.kit.panel import Panel, build
+from training.kit.questions.base import Question
 from training.kit.questions.registry import QUESTIONS
 from training.kit.spec import ModelSpec
-from training.kit.targets import next_log_return
+from training.kit.trading import Book, followed
 from training.kit.walk import FoldForecast, OutOfFold, scored_rows, with_heads
 
 
@@ -105,25 +104,15 @@ def _judged(
     rows, volatility = scored_rows(panel, out), out.scale[out.scored]
     figures = question.figures(said.columns, rows.y)
     bands = of_band(said.columns, rows.y, spec.level, rows.date, volatility)
-    side = sides(said.columns)
-    followed = None if side is None else book(side, _returns(universe, rows), rows.date, rows.symbol)
+    book = followed(said.columns, rows, universe.series)
     for measure in measures(question):
         own = measure.losses(said, rows.y)
         theirs = {name: _losses(measure, columns, rows.y) for name, columns in rivals.items()}
         answered = {name: losses for name, losses in theirs.items() if losses is not None}
         if own is not None and answered:
             scored = Scored(rows.date, rows.symbol, universe.symbols, own, answered)
-            yield Result(model, panel.tier, mode, measure.name, scored, volatility, figures, bands, followed)
-        figures, bands, followed = {}, None, None
-
-
-def _returns(universe: Universe, rows: Rows) -> FloatArray:
-    """Return the log return from each row's close to the next, shape (n,)."""
-    result = np.full(len(rows), np.nan)
-    for number, bars in enumerate(universe.series.values()):
-        mine = rows.symbol == number
-        result[mine] = next_log_return(bars)[np.searchsorted(dated(bars), rows.date[mine])]
-    return result
+            yield Result(model, panel.tier, mode, measure.name, scored, volatility, figures, bands, book)
+        figures, bands, book = {}, None, None
 
 
 def _losses(measure: Measure, columns: Columns, y: FloatArray) -> FloatArray | None:

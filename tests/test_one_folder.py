@@ -26,7 +26,31 @@ ROOT = Path(__file__).parents[1]
 PATTERN, MODEL = "lightgbm_direction", "lightgbm_small_direction"
 ROUNDS = ('"rounds": 60,', '"rounds": 15,')
 FEW_TIERS = ("SPEC = ModelSpec(\n", "SPEC = ModelSpec(\n    tiers=(1, 22),\n")
-NOTES = "A smaller booster, to see whether sixty rounds are needed.\n"
+REMARK = "A smaller booster, to see whether sixty rounds are needed."
+NOTES = f"""## Task
+
+Will the next close lie above this one?
+
+## Data and features
+
+Two symbols.
+
+## How it is made
+
+{REMARK}
+
+## What was tried
+
+- **Sixty rounds.** What it was copied from.
+
+## Hurdles
+
+- **Noise.** Few trees.
+
+## Caveats
+
+For tests.
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +131,8 @@ def test_it_has_a_card(grown: Grown) -> None:
     artifact = ArtifactStore(grown.artifacts).read(MODEL)
     card = artifact.files["card.md"].decode()
     assert card.startswith(f"# {MODEL}\n")
-    assert NOTES in card
+    assert REMARK in card
+    assert "+ 1 entries above +" in card
     for tier in artifact.manifest.tiers:
         assert f"{tier.scores[0].value:+.4f}" in card
     plots = {name for name in artifact.files if name.endswith(".png")}
@@ -146,7 +171,7 @@ def test_it_has_a_route(service: Running) -> None:
         assert (listed[MODEL]["state"], listed[MODEL]["path"]) == ("serving", path)
         assert listed[PATTERN]["state"] == "missing"
     described = httpx2.get(f"{service.url}/models/{MODEL}").json()
-    assert NOTES in described["card"]
+    assert REMARK in described["card"]
     assert [tier["tier"] for tier in described["evaluation"]["tiers"]] == [1, 22]
     assert httpx2.get(f"{service.url}/health/models/{MODEL}").json()["identical"] is True
     assert f'barcast_model_info{{model="{MODEL}",version="v000001"}} 1.0' in httpx2.get(f"{service.url}/metrics").text

@@ -183,7 +183,14 @@ def tune(
         best = tuned.best
         lineage = msgspec.structs.replace(best.lineage, parent=store.current(model))
         manifest = run(
-            model, best.spec, series, store, config=best.config.as_json(), lineage=lineage, checkpoints=checkpoints
+            model,
+            best.spec,
+            series,
+            store,
+            config=best.config.as_json(),
+            lineage=lineage,
+            checkpoints=checkpoints,
+            searched=tuned.trials - tuned.failed - 1,
         )
         verdict = settle(model, manifest.version, store) if promote else manifest.gate
         if best.config.tracking:

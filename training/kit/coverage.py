@@ -15,20 +15,22 @@ from training.kit.questions.direction import calibration_error
 THIRDS: Final = (1 / 3, 2 / 3)
 
 
-def coverage(level: float, held: BoolArray, date: DateArray, volatility: FloatArray) -> Coverage:
-    """Return the shares of rows that a band of ``level`` held, all arrays of shape (n,).
+def coverage(level: float, inside: BoolArray, date: DateArray, volatility: FloatArray) -> Coverage:
+    """Return the shares of rows that lay ``inside`` a band of ``level``, all arrays of shape (n,).
 
     ``volatility`` is what was forecast for the row; its terciles are those of these rows.
     """
     group, names = calendar_years(date)
     years = tuple(
-        CoveredYear(int(name), int(mine.sum()), float(held[mine].mean()))
+        CoveredYear(int(name), int(mine.sum()), float(inside[mine].mean()))
         for number, name in enumerate(names)
         if (mine := group == number).any()
     )
     third = np.searchsorted(np.quantile(volatility, THIRDS), volatility)
-    calm, middling, rough = (float(held[third == number].mean()) for number in range(3))
-    return Coverage(level=level, n=len(held), overall=float(held.mean()), years=years, terciles=(calm, middling, rough))
+    calm, middling, rough = (float(inside[third == number].mean()) for number in range(3))
+    return Coverage(
+        level=level, n=len(inside), overall=float(inside.mean()), years=years, terciles=(calm, middling, rough)
+    )
 
 
 _OUTCOMES: Final[Mapping[str, Callable[[FloatArray], FloatArray]]] = {
@@ -45,9 +47,14 @@ def of_band(forecast: Columns, y: FloatArray, level: float, date: DateArray, sca
     """
     if "lower" not in forecast:
         return None
+    return coverage(level, held(forecast, y), date, forecast.get("volatility", scale))
+
+
+def held(forecast: Columns, y: FloatArray) -> BoolArray:
+    """Tell of each row whether its band held what came."""
     (outcome,) = (of(y) for name, of in _OUTCOMES.items() if name in forecast)
-    held = (forecast["lower"] <= outcome) & (outcome <= forecast["upper"])
-    return coverage(level, held, date, forecast.get("volatility", scale))
+    inside: BoolArray = (forecast["lower"] <= outcome) & (outcome <= forecast["upper"])
+    return inside
 
 
 def calibration(forecast: Columns, y: FloatArray) -> float | None:

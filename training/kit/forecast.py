@@ -39,10 +39,11 @@ from training.kit.paths import (
 )
 from training.kit.progress import Progress
 from training.kit.ranges import ranges_of_market
+from training.kit.reliability import LEVELS, of_paths
 from training.kit.scores import skill
 from training.kit.spec import ModelSpec
 
-LEVELS: Final = (0.05, *(round(0.1 * tenth, 1) for tenth in range(1, 10)), 0.95, 0.98, 0.99)
+MEASURED: Final = (0.05, *(round(0.1 * tenth, 1) for tenth in range(1, 10)), 0.95, 0.98, 0.99)
 """Levels that widths are measured for; a request in between is interpolated."""
 
 SHOWN: Final = (5, 1, 20)
@@ -66,6 +67,8 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     progress.step(f"paths of {len(weights)} series")
     dates = np.concatenate([dated(bars) for bars in series.values()])
     longest = max(HORIZONS)
+    held = origins.held_by_level(spec.tiers[-1], LEVELS)
+    found = of_paths(spec.tiers[-1], dict(zip(HORIZONS, held.tolist(), strict=True)))
     return Outcome(
         tiers=tuple(_manifest(tier, origins, series, spec, options) for tier in spec.tiers),
         weights=weights,
@@ -77,7 +80,8 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
             "before_and_after": comparison(origins, spec.tiers[-1]),
             "tiers": [_report(tier, origins, tuple(series)) for tier in spec.tiers],
         },
-        plots=_plots(origins),
+        plots={**_plots(origins), plots.CALIBRATION: plots.calibration(found)},
+        calibration=found,
         cases=_cases(series, spec.tiers),
         checks=_checks(origins),
         rows=sum(min(len(bars), options.history) for bars in series.values()),
@@ -151,11 +155,11 @@ def _scores(origins: Origins) -> tuple[Score, ...]:
 def _manifest(
     tier: int, origins: Origins, series: Mapping[str, Bars], spec: ModelSpec, options: Options
 ) -> TierManifest:
-    limits = widths(origins.errors, spec.tiers.index(tier), LEVELS)
+    limits = widths(origins.errors, spec.tiers.index(tier), MEASURED)
     head = ForecastHead(
         scale=final_scale(series, tier),
         horizons=HORIZONS,
-        levels=LEVELS,
+        levels=MEASURED,
         widths=tuple(tuple(row) for row in limits.tolist()),
     )
     return TierManifest(

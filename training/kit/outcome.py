@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from feature_mapper.bars import Bars
@@ -11,7 +11,9 @@ from models.manifest import Target, TierManifest
 from models.typing import JsonObject
 from training.kit.losses import Losses
 from training.kit.progress import Progress
+from training.kit.reliability import Calibration
 from training.kit.spec import ModelSpec
+from training.kit.trading import Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,14 @@ class Outcome:
         Days of the first and the last training row.
     libraries : tuple of str
         Distributions that made the weights.
+    calibration : Calibration
+        What the calibration plot shows.
+    foremost : tuple of (str, float)
+        Features of greatest gain in the last tier with their shares of all gain, the foremost first; none of models
+        that read bars themselves.
+    books : Mapping of int to Book
+        By tier, what following its forecasts out of fold would have earned; empty where they say nothing of the
+        direction.
 
     """
 
@@ -57,6 +67,9 @@ class Outcome:
     first: dt.date
     last: dt.date
     libraries: tuple[str, ...]
+    calibration: Calibration
+    foremost: tuple[tuple[str, float], ...] = ()
+    books: Mapping[int, Book] = field(default_factory=dict)
 
 
 class Trainer(Protocol):

@@ -14,7 +14,7 @@ from models.scale import HarScale, log_levels
 from training.kit.origins import HORIZONS, Options, plan, through
 from training.kit.panel import dated, fit_scale, har_widths
 from training.kit.progress import Progress
-from training.kit.scores import conformal_quantile
+from training.kit.scores import conformal_quantiles
 from training.kit.spec import ModelSpec
 from training.kit.targets import NEXT_VARIANCE
 
@@ -101,16 +101,31 @@ class Origins:
             parts.append(np.abs(error) <= self.limits(origin, tier, level) * _units(now, column))
         return np.concatenate(parts)
 
+    def held_by_level(self, tier: int, levels: Sequence[float]) -> FloatArray:
+        """Return the shares of scored days that bands of each level held, as `held`, shape (horizons, levels)."""
+        column, scored = self.tiers.index(tier), self.scored
+        counts = np.zeros((len(HORIZONS), len(levels)))
+        for origin in np.unique(scored.origin).tolist():
+            now = scored.take(scored.origin == origin)
+            known = self._widths(origin, tier, levels)
+            reach = _units(now, column)[:, :, None] * known
+            counts += np.count_nonzero(np.abs(now.error)[:, :, None] <= reach, axis=0)
+        shares: FloatArray = counts / len(scored)
+        return shares
+
     def limits(self, origin: int, tier: int, level: float) -> FloatArray:
         """Return the widths that were known at an origin, shape (horizons,): of forecasts that had ended before it."""
+        return self._widths(origin, tier, (level,))[:, 0]
+
+    def _widths(self, origin: int, tier: int, levels: Sequence[float]) -> FloatArray:
         known = self.errors.take(self.errors.ends < self.first_days[origin])
-        return widths(known, self.tiers.index(tier), (level,))[:, 0]
+        return widths(known, self.tiers.index(tier), levels)
 
 
 def widths(errors: Errors, tier: int, levels: Sequence[float]) -> FloatArray:
     """Return conformal quantiles of the errors in units of volatility times root horizon, shape (horizons, levels)."""
     scaled = np.abs(errors.error) / _units(errors, tier)
-    return np.array([[conformal_quantile(column, level) for level in levels] for column in scaled.T])
+    return np.array([conformal_quantiles(column, levels) for column in scaled.T])
 
 
 def _units(errors: Errors, tier: int) -> FloatArray:

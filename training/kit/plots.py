@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
 from models.tasks.base import Columns
 from training.kit.questions.base import Question
+from training.kit.reliability import Bands, Calibration, Densities, Probabilities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +21,17 @@ if TYPE_CHECKING:
 INK: Final = "#1f3a5f"
 PALE: Final = "#9db4ce"
 WARN: Final = "#b3541e"
+INKS: Final = (INK, WARN, "#5b8c5a", "#8a6fae", "#c9a227", "#6b6b6b")
 SHADES: Final = ("#f0c4b4", "#eeeeee", "#c9e2c9")
+CALIBRATION: Final = "calibration.png"
+"""Name of the plot that every model has, whatever its answers consist of."""
+
+BY_YEAR: Final = "_by_year.png"
+"""What the name of the plot by calendar year ends with."""
+
+LEEWAY: Final = 3.0
+"""Points above and below its promise that the plot of a band shows at least, so that a good one looks good."""
+
 TOP: Final = 20
 BINS: Final = 10
 
@@ -107,6 +119,64 @@ def importance(names: Sequence[str], gain: FloatArray) -> bytes:
     return png(figure)
 
 
+def calibration(found: Calibration) -> bytes:
+    """Draw probabilities against frequencies, levels against shares held, or outcomes by tenths of their densities."""
+    match found:
+        case Probabilities():
+            return _probabilities(found)
+        case Bands():
+            return _bands(found)
+        case Densities():
+            return _densities(found)
+
+
+def _probabilities(found: Probabilities) -> bytes:
+    figure, axes = canvas(4.6, 4.2)
+    for (name, bins), ink in zip(found.classes.items(), INKS, strict=False):
+        x, seen = [part.said for part in bins], [part.happened for part in bins]
+        error = [1.96 * math.sqrt(part.happened * (1 - part.happened) / part.n) for part in bins]
+        axes.errorbar(x, seen, yerr=error, fmt="o", color=ink, markersize=4, linewidth=1, label=name)
+    said = [part.said for bins in found.classes.values() for part in bins]
+    axes.plot([min(said), max(said)], [min(said), max(said)], color=PALE, linewidth=1)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("forecast probability")
+    axes.set_ylabel("share where it happened")
+    if len(found.classes) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    axes.set_title("Probabilities, out of sample (bars: 95 %)", loc="left", fontsize=10)
+    return png(figure)
+
+
+def _bands(found: Bands) -> bytes:
+    figure, axes = canvas(4.6, 4.2)
+    axes.axhline(0, color="black", linewidth=0.8)
+    levels = np.array(found.levels)
+    for (name, shares), ink in zip(found.held.items(), itertools.cycle(INKS), strict=False):
+        axes.plot(100 * levels, 100 * (np.array(shares) - levels), "o-", color=ink, markersize=3, label=name)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -LEEWAY), max(high, LEEWAY))
+    axes.set_xlabel("share that the band promises, %")
+    axes.set_ylabel("share that it held, less that, points")
+    if len(found.held) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    axes.set_title("Bands by level, out of sample", loc="left", fontsize=10)
+    return png(figure)
+
+
+def _densities(found: Densities) -> bytes:
+    figure, axes = canvas(4.6, 3.6)
+    width = 0.8 / len(found.tenths)
+    for number, ((name, shares), ink) in enumerate(zip(found.tenths.items(), INKS, strict=False)):
+        at = np.arange(len(shares)) + 0.6 + width * (number + 0.5)
+        axes.bar(at, shares, width, color=ink, label=name)
+    axes.axhline(0.1, color="black", linewidth=0.8)
+    axes.set_xlabel("tenth of the forecast distribution")
+    axes.set_ylabel("share of outcomes")
+    axes.legend(frameon=False, fontsize=8)
+    axes.set_title("Outcomes by tenths of their densities, out of sample", loc="left", fontsize=10)
+    return png(figure)
+
+
 def reliability(question: Question, forecast: Columns, y: FloatArray) -> bytes:
     """Draw what was forecast against what happened, in ten bins of equal count."""
     said, happened, words = _compared(question.task.identity.name, forecast, y)
@@ -127,16 +197,6 @@ def reliability(question: Question, forecast: Columns, y: FloatArray) -> bytes:
 
 
 def _compared(task: str, forecast: Columns, y: FloatArray) -> tuple[FloatArray, FloatArray, str]:
-    match task:
-        case "direction":
-            return forecast["probability_up"], y, "share of up sessions"
-        case "volatility":
-            return np.square(forecast["volatility"]), y, "session variance"
-        case "risk":
-            return (
-                forecast["probabilities"][:, -1],
-                (y == forecast["probabilities"].shape[1] - 1) * 1.0,
-                "share of HIGH",
-            )
-        case _:
-            return forecast["expected_return"], y, "log return"
+    if task == "volatility":
+        return np.square(forecast["volatility"]), y, "session variance"
+    return forecast["expected_return"], y, "log return"

@@ -29,12 +29,16 @@ from training.kit.outcome import Outcome
 from training.kit.panel import dated
 from training.kit.progress import Progress
 from training.kit.ranges import ranges_of_market
+from training.kit.reliability import Calibration, of_densities
 from training.kit.scores import gain
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
 from training.kit.tabular import golden_cases
 
 METRIC: Final = "log_density_gain"
+VARIABLES: Final = ("log return", "log volatility")
+"""What an observation consists of, in its order."""
+
 TARGET: Final = Target(
     name="next_observation",
     definition="density of (log return, log Garman-Klass volatility) of session t+1 given the bars up to t",
@@ -56,7 +60,8 @@ class Densities:
 
     ``settled`` holds those by each tier's weights averaged over the rows of a fold and symbol: where sessions don't
     follow from each other, nothing beats it, as the logarithm is concave. ``date`` and ``symbol`` tell where a row is
-    from, ``outcome`` which log return came.
+    from, ``outcome`` which log return came. ``transforms``, of shape (n, 2), tells how much probability the longest
+    tier had given to a log return, and to a log volatility, below the one that came.
     """
 
     tiers: dict[int, FloatArray]
@@ -65,6 +70,7 @@ class Densities:
     symbol: IntArray
     outcome: FloatArray
     settled: dict[int, FloatArray]
+    transforms: FloatArray
 
 
 def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Progress) -> Outcome:  # noqa: ARG001  one signature for all trainers
@@ -78,13 +84,15 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     checks = (prefixes(series, fitted, spec.tiers[-1]), _purge_check(series, splitter))
     progress.step("leak checks")
     dates = np.concatenate([dated(bars) for bars in series.values()])
+    found = of_densities(spec.tiers[-1], dict(zip(VARIABLES, losses.transforms.T, strict=True)))
     return Outcome(
         tiers=tuple(_manifest(tier, losses, series, spec, options) for tier in spec.tiers),
         weights={WEIGHTS: fitted.dump(), **regime_exports(fitted, series, spec.tiers[-1])},
         target=TARGET,
         losses=Losses(tuple(series), tuple(_tier_losses(tier, losses) for tier in spec.tiers)),
         evaluation={"tiers": [_report(tier, losses, tuple(series)) for tier in spec.tiers]},
-        plots=_plots(fitted, series, losses, spec),
+        plots=_plots(fitted, series, losses, spec, found),
+        calibration=found,
         cases=(*golden_cases(series, spec.tiers), *_window_cases(series)),
         checks=checks,
         rows=sum(len(bars) - 1 for bars in series.values()),
@@ -117,6 +125,7 @@ def walk(
     dates: list[DateArray] = []
     symbols: list[IntArray] = []
     outcomes: list[FloatArray] = []
+    transforms: list[FloatArray] = []
     for fold in splitter.split(pooled, pooled):
         known = _known(series, pooled[fold.train].max())
         past = [seen[symbol][1:count] for symbol, count in known.items()]
@@ -135,6 +144,8 @@ def walk(
                 weights = fitted.next_probabilities(posterior)
                 tiers[tier].append(-mixed(density, weights))
                 settled[tier].append(-mixed(density, np.tile(weights.mean(axis=0), (len(at), 1))))
+                if tier == spec.tiers[-1]:
+                    transforms.append(transformed(coming, weights, fitted))
             rivals["single_gaussian"].append(-log_densities(coming, *single)[0])
             rivals["static_mixture"].append(-mixed(density, np.tile(fitted.start, (len(at), 1))))
             rivals["autoregression"].append(-memory.log_density(seen[symbol], at))
@@ -149,6 +160,7 @@ def walk(
         symbol=np.concatenate(symbols),
         outcome=np.concatenate(outcomes),
         settled={tier: np.concatenate(parts) for tier, parts in settled.items()},
+        transforms=np.concatenate(transforms),
     )
 
 
@@ -168,6 +180,19 @@ def mixed(log_density: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the log of the mixture density, both arguments of shape (n, states)."""
     top = log_density.max(axis=1)
     result: FloatArray = top + np.log(np.sum(weights * np.exp(log_density - top[:, None]), axis=1))
+    return result
+
+
+def transformed(coming: FloatArray, weights: FloatArray, fitted: hmm.GaussianHmm) -> FloatArray:
+    """Return the probability integral transforms ``sum_k w_k Phi((y - m_k) / s_k)`` of each variable by itself.
+
+    ``coming`` is of shape (n, 2), ``weights`` of shape (n, states); of shape (n, 2), inside [0, 1].
+    """
+    from scipy.special import ndtr
+
+    deviations = np.sqrt(np.diagonal(fitted.covariances, axis1=1, axis2=2))
+    below = ndtr((coming[:, None, :] - fitted.means) / deviations)
+    result: FloatArray = np.einsum("nk,nkv->nv", weights, below)
     return result
 
 
@@ -224,7 +249,9 @@ def _report(tier: int, losses: Densities, symbols: tuple[str, ...]) -> JsonObjec
     }
 
 
-def _plots(fitted: hmm.GaussianHmm, series: Mapping[str, Bars], losses: Densities, spec: ModelSpec) -> dict[str, bytes]:
+def _plots(
+    fitted: hmm.GaussianHmm, series: Mapping[str, Bars], losses: Densities, spec: ModelSpec, found: Calibration
+) -> dict[str, bytes]:
     symbol, bars = max(series.items(), key=lambda pair: len(pair[1]))
     width = spec.tiers[-1]
     posterior = fitted.filter_windows(*window(observations(bars), width, len(bars) - width + 1))
@@ -232,6 +259,7 @@ def _plots(fitted: hmm.GaussianHmm, series: Mapping[str, Bars], losses: Densitie
     return {
         "regimes.png": plots.regimes(symbol, bars.tail(len(posterior)), posterior, fitted.states),
         "gain_by_year.png": plots.by_year(own, base, losses.date, METRIC, "single_gaussian", ratio=False),
+        plots.CALIBRATION: plots.calibration(found),
     }
 
 

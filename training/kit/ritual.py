@@ -26,9 +26,12 @@ from training.kit import audit
 from training.kit.card import card
 from training.kit.gate import judge, of_outcome
 from training.kit.losses import LOSSES_NAME
+from training.kit.notes import Notes, read_notes
 from training.kit.outcome import Outcome, Trainer
 from training.kit.progress import Progress
 from training.kit.spec import ModelSpec
+from training.kit.trading import judge_tier
+from training.kit.trials import Trials, trials_of
 
 
 def trainer_of(task: str, checkpoints: Path | None = None) -> Trainer:
@@ -66,13 +69,16 @@ def run(
     config: JsonObject | None = None,
     lineage: Lineage = NO_LINEAGE,
     checkpoints: Path | None = None,
+    searched: int = 0,
 ) -> Manifest:
     """Train one model on ``series``, audit and judge it, and publish it as a candidate; return its manifest.
 
     Until the last step nothing is written to the store, so an interrupted run leaves it as it was. Whether the
     candidate then serves is up to `training.kit.promotion`. Parameters as `prepare` has them.
     """
-    prepared = prepare(model, spec, series, store, config=config, lineage=lineage, checkpoints=checkpoints)
+    prepared = prepare(
+        model, spec, series, store, config=config, lineage=lineage, checkpoints=checkpoints, searched=searched
+    )
     return store.publish(prepared.draft, prepared.files, why="trained")
 
 
@@ -86,6 +92,7 @@ def prepare(
     config: JsonObject | None = None,
     lineage: Lineage = NO_LINEAGE,
     checkpoints: Path | None = None,
+    searched: int = 0,
 ) -> Prepared:
     """Do all of a training but to publish what comes of it.
 
@@ -107,9 +114,18 @@ def prepare(
         Where that configuration came from.
     checkpoints : Path or None
         Folder in which long final fits keep what they have so far; a killed run goes on from there.
+    searched : int
+        Other configurations that a search looked at before it chose ``spec``.
+
+    Raises
+    ------
+    NotesInvalid
+        The folder's ``card.md`` is not in the form of `training.kit.notes`; known before the first fit.
+    SpecError
+        ``spec`` can't be trained on ``series``.
 
     """
-    task = task_of(model).identity.name
+    task, notes = task_of(model).identity.name, read_notes(model)
     outcome = trainer_of(task, checkpoints)(model, spec, series, Progress(model, total=0))
     unjudged = draft_of(model, task, spec, series, outcome, without_figures(promoted=False, reason="not judged yet"))
     served = load_model(Artifact(unjudged.published("v000000", ()), outcome.weights))  # as read back, not as fitted
@@ -118,7 +134,7 @@ def prepare(
     verdict = judge(of_outcome(model, outcome), model, store)
     draft = draft_of(model, task, spec, series, outcome, verdict)
     draft = msgspec.structs.replace(draft, config=config or {}, lineage=lineage)
-    files = _files(model, draft, outcome, served)
+    files = _files(draft, outcome, served, notes, trials_of(spec, notes, searched))
     vouched = audit.certificate(draft, {name: digest(data) for name, data in files.items()}, checks, form)
     return Prepared(draft, {**files, CERTIFICATE_NAME: certificate.encode(vouched)}, vouched)
 
@@ -150,18 +166,24 @@ def draft_of(
     )
 
 
-def _files(model: str, draft: Draft, outcome: Outcome, served: ServedModel) -> dict[str, bytes]:
+def _files(draft: Draft, outcome: Outcome, served: ServedModel, notes: Notes, trials: Trials) -> dict[str, bytes]:
     """Return every file of the artifact but its certificate."""
     golden = record(served, outcome.cases)
-    evaluation = msgspec.json.format(strict_json.encode(outcome.evaluation), indent=1) + b"\n"
-    notes = (Path(training.__file__).parent / model / "card.md").read_text(encoding="utf-8")
+    books = tuple(judge_tier(book, tier, trials.count) for tier, book in outcome.books.items())
+    told = {
+        **outcome.evaluation,
+        "calibration": outcome.calibration,
+        "foremost": [{"feature": name, "gain": share} for name, share in outcome.foremost],
+        "trials": trials,
+        "followed": books,
+    }
     return {
         **outcome.weights,
         **outcome.plots,
         "golden.json": golden,
         LOSSES_NAME: outcome.losses.dump(),
-        "evaluation.json": evaluation,
-        "card.md": card(draft, outcome, notes).encode(),
+        "evaluation.json": msgspec.json.format(strict_json.encode(told), indent=1) + b"\n",
+        "card.md": card(draft, outcome, notes, trials, books).encode(),
     }
 
 

@@ -1,7 +1,7 @@
 """Training of tabular models: one estimator, yardstick and head for each tier of history."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,17 @@ from training.kit.progress import Progress
 from training.kit.questions.base import Question
 from training.kit.questions.registry import QUESTIONS
 from training.kit.ranges import learn, vitals_of
+from training.kit.reliability import of_tabular
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
+from training.kit.trading import Book, followed
 from training.kit.walk import OutOfFold, scored_rows, walk_forward
 
 READ_BACK: Final = 200
 """Training rows a tier that are forecast by the weights as they will be read."""
+
+FOREMOST: Final = 10
+"""Features that a card tells of."""
 
 CASES_A_TIER: Final = 5
 """Golden examples a tier; four tiers make 20, and an artifact needs 16."""
@@ -75,6 +80,8 @@ def train(
             with suppress(OSError):  # one with something in it stays
                 place.rmdir()
     last = tiers[-1].panel
+    found = of_tabular(last, tiers[-1].out, question)
+    foremost = _foremost(tiers[-1])
     weights = {_weights_name(trained, family): trained.fitted.estimator.dump() for trained in tiers}
     checks = run_checks(series, spec.features_of(spec.tiers[-1]), question, last, splitter)
     checks = (*checks, _read_back(tiers, weights, family))
@@ -86,7 +93,10 @@ def train(
         target=Target(name=target.name, definition=target.definition, horizon=target.horizon),
         losses=Losses(tuple(series), tuple(losses(trained.panel, trained.out, question) for trained in tiers)),
         evaluation={"tiers": [report(trained.panel, trained.out, question, tuple(series)) for trained in tiers]},
-        plots=_plots(tiers[-1], question),
+        plots={**_plots(tiers[-1], question), plots.CALIBRATION: plots.calibration(found)},
+        calibration=found,
+        foremost=foremost,
+        books=dict(_books(tiers, series)),
         cases=golden_cases(series, spec.tiers),
         checks=checks,
         rows=len(last.rows),
@@ -181,13 +191,32 @@ def golden_cases(series: Mapping[str, Bars], tiers: tuple[int, ...]) -> tuple[Js
     return tuple(cases)
 
 
+def _foremost(trained: TrainedTier) -> tuple[tuple[str, float], ...]:
+    """Return the features of greatest gain with their shares of all gain."""
+    gain = trained.fitted.estimator.importance()
+    total = gain.sum()
+    order = np.argsort(-gain, kind="stable")[:FOREMOST]
+    names = [trained.panel.features[column].name for column in trained.fitted.used]
+    return tuple((names[at], float(gain[at] / total)) for at in order if gain[at] > 0)
+
+
+def _books(tiers: Sequence[TrainedTier], series: Mapping[str, Bars]) -> Iterator[tuple[int, Book]]:
+    """Yield the book of each tier whose forecasts can be followed."""
+    for trained in tiers:
+        rows = scored_rows(trained.panel, trained.out)
+        if (book := followed(trained.out.forecast, rows, series)) is not None:
+            yield trained.panel.tier, book
+
+
 def _plots(trained: TrainedTier, question: Question) -> dict[str, bytes]:
     rows = scored_rows(trained.panel, trained.out)
     naive, base = next(iter(rival_losses(trained.panel, trained.out, question).items()))
     own = question.loss(trained.out.forecast, rows.y)
     names = [trained.panel.features[column].name for column in trained.fitted.used]
-    return {
+    pictures = {
         "skill_by_year.png": plots.by_year(own, base, rows.date, question.metric, naive),
         "importance.png": plots.importance(names, trained.fitted.estimator.importance()),
-        "reliability.png": plots.reliability(question, trained.out.forecast, rows.y),
     }
+    if "lower" in trained.out.forecast:  # a point forecast inside a band; probabilities are their own reliability
+        pictures["reliability.png"] = plots.reliability(question, trained.out.forecast, rows.y)
+    return pictures

@@ -7,7 +7,7 @@ import numpy as np
 
 from feature_mapper.typing import BoolArray, FloatArray, IntArray
 from models.families.base import TabularFamily
-from models.tasks.base import Columns
+from models.tasks.base import Columns, Head
 from training.kit.fitting import fit
 from training.kit.panel import Panel
 from training.kit.questions.base import Question, Rows
@@ -22,7 +22,7 @@ class OutOfFold:
     ``margin``, ``full_margin`` (of the fit on all features) and ``scale`` cover every test row. ``forecast`` and
     ``rivals`` cover the rows of ``scored``: a fold without earlier out-of-fold rows to learn a head from teaches heads
     and is not scored. ``refitted`` tells whether any fold dropped features; where none did, the full
-    margin is the margin.
+    margin is the margin. ``heads`` are those that made the forecasts, each with the test rows that it was asked about.
     """
 
     at: IntArray
@@ -35,6 +35,7 @@ class OutOfFold:
     full_forecast: Columns
     rivals: dict[str, Columns]
     refitted: bool
+    heads: tuple[tuple[slice, Head], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -100,6 +101,7 @@ def with_heads(panel: Panel, question: Question, level: float, parts: Sequence[F
     forecasts: list[Columns] = []
     full_forecasts: list[Columns] = []
     rivals: list[dict[str, Columns]] = []
+    heads: list[tuple[slice, Head]] = []
     scored = np.zeros(len(at), dtype=np.bool_)
     begin = 0
     for part in parts:
@@ -108,9 +110,13 @@ def with_heads(panel: Panel, question: Question, level: float, parts: Sequence[F
         known &= ~np.isin(rows.symbol[earlier], part.fold.apart)
         if known.any():
             past, scales = rows.take(earlier[known]), scale[:begin][known]
-            for target, margins in ((forecasts, margin), (full_forecasts, full_margin)):
-                head = question.head(margins[:begin][known], scales, past, level, part.class_weights)
-                target.append(question.task.columns(margins[begin:end], part.scale, head))
+            head, full_head = (
+                question.head(margins[:begin][known], scales, past, level, part.class_weights)
+                for margins in (margin, full_margin)
+            )
+            forecasts.append(question.task.columns(margin[begin:end], part.scale, head))
+            full_forecasts.append(question.task.columns(full_margin[begin:end], part.scale, full_head))
+            heads.append((slice(begin, end), head))
             rivals.append(part.rivals)
             scored[begin:end] = True
         begin = end
@@ -125,6 +131,7 @@ def with_heads(panel: Panel, question: Question, level: float, parts: Sequence[F
         full_forecast=_joined(full_forecasts),
         rivals={name: _joined([part[name] for part in rivals]) for name in rivals[0]},
         refitted=any(part.refitted for part in parts),
+        heads=tuple(heads),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -307,6 +308,9 @@ def test_the_best_becomes_a_candidate_and_the_gate_decides(tmp_path: Path, monke
     assert [one["promoted"] for one in told] == [True, False]
     assert str(told[1]["reason"]).startswith("the same as v000001")
     assert told[0]["config"] == manifests[0].config
+    for one in manifests:  # the search looked at one configuration beside the one that it chose
+        evaluation = msgspec.json.decode(store.read(MODEL, one.version).files["evaluation.json"])
+        assert evaluation["trials"]["searched"] == 1
     assert "on the holdout" in lines[2]
     assert lines[-1].startswith(f"{MODEL} v000002: kept as candidate (the same as v000001")
 

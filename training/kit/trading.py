@@ -6,18 +6,28 @@ nothing can be tuned to please.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 import numpy as np
 
+from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.tasks.base import Columns
 from models.tasks.direction import EVEN
+from training.kit.panel import dated
+from training.kit.questions.base import Rows
+from training.kit.targets import next_log_return
 
 SESSIONS: Final = 252
 BASIS_POINTS: Final = 1e4
+
+COST_BP: Final = 5.0
+"""Cost of trading that net figures take off, in basis points of what is traded: a convention to compare models by, not
+a measurement of any market. Whoever pays another one has the break-even cost to go by."""
+
 EULER: Final = 0.5772156649015329
 """Euler and Mascheroni's constant, of the mean of the largest of many draws."""
 
@@ -39,7 +49,7 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     sharpe, sharpe_long : float
         Mean over standard deviation of daily returns, annualised by the root of 252; and that of holding every symbol.
     trials : int
-        Books of the report, this one included.
+        Books that were looked at, this one included.
     deflated_sharpe : float
         Chance that the true Sharpe ratio is above what the best of so many books without any skill would have shown
         (Bailey & Lopez de Prado 2014), with the variance that ratios of no skill have.
@@ -56,13 +66,47 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     deflated_sharpe: float
 
 
+class Followed(Trading, frozen=True, kw_only=True):
+    """The same of one tier, with what costs leave.
+
+    Attributes
+    ----------
+    tier : int
+        Bars of history.
+    cost_bp : float
+        Cost that is taken off each trade, in basis points of what is traded.
+    net_bp, net_sharpe, net_deflated_sharpe : float
+        As ``mean_bp``, ``sharpe`` and ``deflated_sharpe``, after that cost.
+
+    """
+
+    tier: int
+    cost_bp: float
+    net_bp: float
+    net_sharpe: float
+    net_deflated_sharpe: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Book:
-    """Daily returns of a book and of holding every symbol, each of shape (days,), and the mean turnover a day."""
+    """Daily figures of a book, each of shape (days,).
+
+    ``returns`` are simple returns of the book before costs, ``long`` those of holding every symbol, ``traded`` the
+    shares of the book that are traded to get into the day's positions.
+    """
 
     returns: FloatArray
     long: FloatArray
-    turnover: float
+    traded: FloatArray
+
+    @property
+    def turnover(self) -> float:
+        """Mean share that is traded a day."""
+        return float(self.traded.mean())
+
+    def net(self, cost_bp: float) -> FloatArray:
+        """Return daily returns less a cost, in basis points, on everything that is traded."""
+        return self.returns - cost_bp / BASIS_POINTS * self.traded
 
 
 def sides(said: Columns) -> FloatArray | None:
@@ -85,8 +129,26 @@ def book(side: FloatArray, log_return: FloatArray, date: DateArray, symbol: IntA
     return Book(
         returns=np.bincount(day, side * simple) / counts,
         long=np.bincount(day, simple) / counts,
-        turnover=float(np.abs(np.diff(held, axis=0)).sum(axis=1).mean()),
+        traded=np.abs(np.diff(held, axis=0)).sum(axis=1),
     )
+
+
+def coming_returns(series: Mapping[str, Bars], rows: Rows) -> FloatArray:
+    """Return the log return from each row's close to the next, shape (n,); NaN after the last bar of a symbol.
+
+    ``series`` are those that the rows were made of, in the order of ``rows.symbol``.
+    """
+    result = np.full(len(rows), np.nan)
+    for number, bars in enumerate(series.values()):
+        mine = rows.symbol == number
+        result[mine] = next_log_return(bars)[np.searchsorted(dated(bars), rows.date[mine])]
+    return result
+
+
+def followed(said: Columns, rows: Rows, series: Mapping[str, Bars]) -> Book | None:
+    """Return the book that follows forecasts of ``rows``; None if they say nothing of the direction."""
+    side = sides(said)
+    return None if side is None else book(side, coming_returns(series, rows), rows.date, rows.symbol)
 
 
 def judge(of: Book, trials: int) -> Trading:
@@ -104,12 +166,26 @@ def judge(of: Book, trials: int) -> Trading:
     )
 
 
+def judge_tier(of: Book, tier: int, trials: int, cost_bp: float = COST_BP) -> Followed:
+    """Judge the book of a tier, that is one of ``trials``, before costs and after them."""
+    net = of.net(cost_bp)
+    return Followed(
+        **msgspec.structs.asdict(judge(of, trials)),
+        tier=tier,
+        cost_bp=cost_bp,
+        net_bp=float(net.mean()) * BASIS_POINTS,
+        net_sharpe=_sharpe(net) * math.sqrt(SESSIONS),
+        net_deflated_sharpe=deflated_sharpe(net, trials),
+    )
+
+
 def deflated_sharpe(returns: FloatArray, trials: int) -> float:
     """Return the chance that the daily Sharpe ratio is above the expected largest of ``trials`` ratios of no skill.
 
     ``Phi((s - s0) sqrt(T - 1) / sqrt(1 - g s + (k - 1) / 4 s^2))`` with skewness g and kurtosis k of the returns, and
     ``s0 = sqrt(V) ((1 - e) q(1 - 1/N) + e q(1 - 1/(N exp 1)))`` with ``V = 1 / (T - 1)``, the variance of the ratio of
-    T returns that have none, normal quantiles q and Euler's constant e. Of one trial, s0 is 0.
+    T returns that have none, normal quantiles q and Euler's constant e. Of one trial, s0 is 0. Returns that never
+    differ have a ratio of 0, and the moments of a normal law.
     """
     from scipy.stats import kurtosis, norm, skew
 
@@ -118,7 +194,9 @@ def deflated_sharpe(returns: FloatArray, trials: int) -> float:
     if trials > 1:
         first, second = (float(norm.ppf(1 - tail)) for tail in (1 / trials, 1 / (trials * math.e)))
         largest = ((1 - EULER) * first + EULER * second) / math.sqrt(days - 1)
-    spread = 1 - float(skew(returns)) * ratio + float(kurtosis(returns, fisher=False) - 1) / 4 * ratio**2
+    spread = 1.0
+    if ratio != 0:
+        spread += -float(skew(returns)) * ratio + float(kurtosis(returns, fisher=False) - 1) / 4 * ratio**2
     return float(norm.cdf((ratio - largest) * math.sqrt(days - 1) / math.sqrt(spread)))
 
 
