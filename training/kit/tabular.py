@@ -19,7 +19,6 @@ from models.golden import MIN_CASES, bars_to_json
 from models.manifest import Target, TierManifest
 from models.scale import HarScale
 from models.tasks.base import Head
-from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
 from models.vitals import of_tier
 from training.kit import plots
@@ -32,7 +31,7 @@ from training.kit.outcome import Outcome
 from training.kit.panel import Panel, build
 from training.kit.progress import Progress
 from training.kit.questions.base import Question
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import question_of
 from training.kit.ranges import learn, vitals_of
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
@@ -64,7 +63,7 @@ def train(
     The fits on all rows keep checkpoints, below a folder of the model's name, and remove them when they are done. The
     fits of the walk forward keep none: each is short, and they are worth nothing without each other.
     """
-    question = QUESTIONS[task_of(model).identity.name]
+    question = question_of(model)
     family = tabular_family(spec.family)
     splitter = PurgedWalkForward.of(spec.splits)
     progress.total = len(spec.tiers) * (splitter.folds + 1) + 1
