@@ -24,9 +24,9 @@ from training.kit.coverage import of_band
 from training.kit.discover import spec_of
 from training.kit.panel import Panel, build, dated
 from training.kit.questions.base import Question, Rows
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import question_of
 from training.kit.spec import ModelSpec
-from training.kit.targets import next_log_return
+from training.kit.targets import log_return
 from training.kit.walk import FoldForecast, OutOfFold, scored_rows, with_heads
 
 
@@ -69,8 +69,8 @@ def results(
         The schedule lets something train on what it is asked about.
 
     """
-    task = task_of(model).identity.name
-    spec, question = spec_of(model), QUESTIONS[task]
+    task = task_of(model).identity
+    spec, question = spec_of(model), question_of(model)
     found: list[Result] = []
     for tier in tiers:
         panel = build(universe.series, question, spec.features_of(tier), tier)
@@ -106,7 +106,8 @@ def _judged(
     figures = question.figures(said.columns, rows.y)
     bands = of_band(said.columns, rows.y, spec.level, rows.date, volatility)
     side = sides(said.columns)
-    followed = None if side is None else book(side, _returns(universe, rows), rows.date, rows.symbol)
+    horizon = question.target.horizon
+    followed = None if side is None else book(side, _returns(universe, rows), rows.date, rows.symbol, horizon)
     for measure in measures(question):
         own = measure.losses(said, rows.y)
         theirs = {name: _losses(measure, columns, rows.y) for name, columns in rivals.items()}
@@ -122,7 +123,7 @@ def _returns(universe: Universe, rows: Rows) -> FloatArray:
     result = np.full(len(rows), np.nan)
     for number, bars in enumerate(universe.series.values()):
         mine = rows.symbol == number
-        result[mine] = next_log_return(bars)[np.searchsorted(dated(bars), rows.date[mine])]
+        result[mine] = log_return(bars)[np.searchsorted(dated(bars), rows.date[mine])]
     return result
 
 

@@ -1,6 +1,8 @@
 """What a forecast would have earned if it were followed blindly, before costs, and what costs would have left of it.
 
 Every symbol is held long or short by the sign of the forecast, each with the same weight, from one close to the next.
+A forecast of several sessions is followed for all of them, by an equal part of the position each: what is held is the
+mean of as many last signs (Jegadeesh & Titman 1993), so that no day of the week is chosen to trade on.
 That is no strategy that anyone should follow. It turns a forecast into money by a rule without settings, so that
 nothing can be tuned to please.
 """
@@ -72,11 +74,12 @@ def sides(said: Columns) -> FloatArray | None:
     return np.where(said["expected_return"] >= 0, 1.0, -1.0) if "expected_return" in said else None
 
 
-def book(side: FloatArray, log_return: FloatArray, date: DateArray, symbol: IntArray) -> Book:
-    """Follow the sides, each of shape (n,), with simple returns from close to close.
+def book(side: FloatArray, log_return: FloatArray, date: DateArray, symbol: IntArray, horizon: int = 1) -> Book:
+    """Follow the sides, each of shape (n,), for ``horizon`` rows, with simple returns from each close to the next.
 
     A symbol that has no row on a day has no position on it; to close one and to open one are trades.
     """
+    side = _followed(side, date, symbol, horizon)
     days, day = np.unique(date, return_inverse=True)
     counts = np.bincount(day)
     simple = np.expm1(log_return)
@@ -87,6 +90,17 @@ def book(side: FloatArray, log_return: FloatArray, date: DateArray, symbol: IntA
         long=np.bincount(day, simple) / counts,
         turnover=float(np.abs(np.diff(held, axis=0)).sum(axis=1).mean()),
     )
+
+
+def _followed(side: FloatArray, date: DateArray, symbol: IntArray, horizon: int) -> FloatArray:
+    """Return the mean of the last ``horizon`` sides of each symbol, shape (n,); before there are so many, of 0 too."""
+    result = np.zeros(len(side))
+    for each in np.unique(symbol):
+        mine = np.flatnonzero(symbol == each)
+        mine = mine[np.argsort(date[mine], kind="stable")]
+        for age in range(min(horizon, len(mine))):
+            result[mine[age:]] += side[mine[: len(mine) - age]]
+    return result / horizon
 
 
 def judge(of: Book, trials: int) -> Trading:
