@@ -10,6 +10,7 @@ from app import problems
 from app.columns import to_date
 from app.context import Context, calendar_of, named, resolve
 from app.errors import MAX_FAULTS, ProblemError, from_exception, problem, shown
+from app.horizons import horizon_of
 from app.plane import Plane, Verdict
 from app.queries import BarsQuery
 from app.schemas.answers import Fault
@@ -21,7 +22,6 @@ from data.sources.csv import RowTable, bearable, parse_rows
 from feature_mapper.bars import Bars
 from feature_mapper.errors import BarcastError
 from feature_mapper.typing import DateArray, IntArray
-from models.tasks.registry import task_of
 
 SPARE_LINES: Final = 1000
 """Lines of a file beyond the bound on rows that may be preamble or empty; a longer file is refused unread."""
@@ -146,7 +146,7 @@ class Batches:
             as_of=asked.as_of,
             bars=len(asked.bars),
             answers={
-                slot.model: self._answer(slot, asked.target_date(task_of(slot.model).identity.horizon), verdict, asked)
+                slot.model: self._answer(slot, asked.target_date(horizon_of(slot.model)), verdict, asked)
                 for slot, verdict in zip(slots, verdicts, strict=True)
             },
             problem=None,
@@ -170,7 +170,7 @@ class Batches:
         dates, count = group.bars.date, len(group.bars)
         answers: list[dict[str, dict[str, object]]] = [{} for _ in range(count)]
         for slot in slots:
-            targets = _targets(calendar, dates, task_of(slot.model).identity.horizon, count)
+            targets = _targets(calendar, dates, horizon_of(slot.model), count)
             verdicts = self._plane.verdicts(slot, group.bars, count, level=level)
             for row, target, verdict in zip(answers, targets, verdicts, strict=True):
                 row[slot.model] = self._answer(slot, target, verdict, None)
@@ -255,7 +255,7 @@ def _model(slot: Slot) -> BatchModel:
     manifest = None if slot.loaded is None else slot.loaded.manifest
     return BatchModel(
         model_version=None if manifest is None else manifest.version,
-        horizon=task_of(slot.model).identity.horizon,
+        horizon=horizon_of(slot.model),
         full_tier=None if manifest is None else manifest.tiers[-1].tier,
         trained_to=None if manifest is None else manifest.last_date,
         skill={} if manifest is None else {str(tier.tier): skill_of(tier) for tier in manifest.tiers},

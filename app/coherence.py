@@ -1,17 +1,21 @@
-"""Where the models contradict each other. Each rule looks at answers to the same question and says what it saw."""
+"""Where the models contradict each other. Each rule looks at answers to the same question and says what it saw.
+
+Returns, directions and volatilities are compared at one horizon each.
+"""
 
 import math
 from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import Any, Final
 
+from app.horizons import horizon_of
 from models.tasks.registry import task_of
 
 CODES: Final = {
     "direction-against-return": "the likelier direction and the sign of an expected return differ",
     "returns-disagree": "two models of the return expect different signs",
     "interval-against-volatility": "a return interval's width and the forecast volatility differ by a factor over 2",
-    "path-outside-interval": "the first step of the price path lies outside a return interval",
+    "path-outside-interval": "the price path lies outside a return interval where that ends",
     "risk-against-regime": "HIGH risk in a bull regime, or LOW risk in a bear regime",
 }
 """What each flag means."""
@@ -33,11 +37,13 @@ def flags(answers: Answers, last_close: float) -> list[Flag]:
     def flag(code: str, detail: str) -> None:
         found.append({"code": code, "meaning": CODES[code], "detail": detail})
 
-    returns = _of(said, "return")
-    _direction(_of(said, "direction"), returns, flag)
-    _signs(returns, flag)
-    _widths(returns, _of(said, "volatility"), flag)
-    _paths(returns, _of(said, "forecast"), last_close, flag)
+    for horizon in dict.fromkeys(map(horizon_of, said)):
+        same = {model: answer for model, answer in said.items() if horizon_of(model) == horizon}
+        returns = _of(same, "return")
+        _direction(_of(same, "direction"), returns, flag)
+        _signs(returns, flag)
+        _widths(returns, _of(same, "volatility"), horizon, flag)
+        _paths(returns, _of(said, "forecast"), horizon, last_close, flag)
     _states(_of(said, "risk"), _of(said, "regime"), flag)
     return found
 
@@ -64,20 +70,24 @@ def _signs(returns: Answers, flag: Callable[[str, str], None]) -> None:
         flag("returns-disagree", words)
 
 
-def _widths(returns: Answers, volatilities: Answers, flag: Callable[[str, str], None]) -> None:
+def _widths(returns: Answers, volatilities: Answers, horizon: int, flag: Callable[[str, str], None]) -> None:
     for model, answer in returns.items():
         interval = answer["interval"]
-        # The volatility of a normal return whose central interval is as wide.
-        implied = (interval["upper"] - interval["lower"]) / 2 / NormalDist().inv_cdf((1 + interval["level"]) / 2)
+        # The volatility of a session of a normal return, over the horizon, whose central interval is as wide.
+        half = (interval["upper"] - interval["lower"]) / 2 / math.sqrt(horizon)
+        implied = half / NormalDist().inv_cdf((1 + interval["level"]) / 2)
         for other, theirs in volatilities.items():
             volatility = theirs["volatility"]
             if volatility > 0 and not 1 / FACTOR <= implied / volatility <= FACTOR:
                 flag("interval-against-volatility", f"{model} implies {implied:.5f}, {other} says {volatility:.5f}")
 
 
-def _paths(returns: Answers, paths: Answers, last_close: float, flag: Callable[[str, str], None]) -> None:
+def _paths(returns: Answers, paths: Answers, horizon: int, last_close: float, flag: Callable[[str, str], None]) -> None:
     for model, answer in paths.items():
-        step = math.log(answer["forecast"][0]["yhat"]) - math.log(last_close)  # a log return, as the interval is
+        if len(answer["forecast"]) < horizon:
+            continue
+        later = answer["forecast"][horizon - 1]["yhat"]
+        step = math.log(later) - math.log(last_close)  # a log return, as the interval is
         for other, theirs in returns.items():
             interval = theirs["interval"]
             if not interval["lower"] <= step <= interval["upper"]:

@@ -10,6 +10,7 @@ from app.coherence import flags
 from app.columns import invalid
 from app.context import resolve
 from app.forecasting import SHORT, Forecaster
+from app.horizons import by_path, horizon_of, unknown_horizon
 from app.lifecycle import Lifecycle
 from app.loader import Loader
 from app.metrics import Metrics
@@ -62,6 +63,24 @@ class Desk:
         """Models that answer from bars alone."""
         return tuple(model for model in self.serving.models if task_of(model).identity.name != "forecast")
 
+    def models_at(self, place: str, horizon: int | None) -> tuple[str, ...]:
+        """Return the models of a question to all of them: those of a horizon, or the usual one of each path.
+
+        Price paths are asked of as many sessions as a request says, so they are of no horizon.
+
+        Raises
+        ------
+        ProblemError
+            No model is of that horizon; ``place`` says where it was named.
+
+        """
+        if horizon is None:
+            return tuple(sharing.usual for sharing in by_path(self.serving.models).values())
+        found = tuple(model for model in self.bar_models if horizon_of(model) == horizon)
+        if not found:
+            raise unknown_horizon(place, map(horizon_of, self.bar_models), horizon)
+        return found
+
     def predict(self, model: str, query: BarsQuery) -> Answer:
         """Answer one question about bars by one model."""
         asked = resolve(query, self.serving.bars)
@@ -73,16 +92,16 @@ class Desk:
         return self.plane.regime_of(self.versions.slot(model, seen.version, None), seen)
 
     def together(self, question: BarsQuery) -> Answer:
-        """Answer one question by every model, with the contradictions between them."""
+        """Answer one question by every model of its horizon, with the contradictions between them."""
         if question.version not in {None, AT_AS_OF}:
             detail = f"expected {AT_AS_OF!r} or no version, as every model is asked; take it out"
             raise invalid("/version", detail)
+        models = self.models_at("/horizon", question.horizon)
         asked = resolve(question, self.serving.bars)
         day = question.as_of or asked.as_of
-        slots = {model: self.versions.slot(model, question.version, day) for model in self.serving.models}
-        answers = self.plane.together(
-            [slots[model] for model in self.bar_models], asked, level=question.level, explain=question.explain
-        )
+        slots = {model: self.versions.slot(model, question.version, day) for model in models}
+        of_bars = [slots[model] for model in models if model in self.bar_models]
+        answers = self.plane.together(of_bars, asked, level=question.level, explain=question.explain)
         query = ForecastQuery(
             periods=SHORT,
             symbol=asked.symbol,

@@ -13,6 +13,7 @@ from app.abstention import Abstention
 from app.columns import invalid
 from app.context import Context, of_sent
 from app.errors import ProblemError
+from app.horizons import horizon_of
 from app.metrics import Metrics
 from app.queries import Observations
 from app.schemas.answers import Abstain, Skill
@@ -255,7 +256,7 @@ class Plane:
         return Verdict(task.fallback(bars.tail(FALLBACK_BARS), slot.head), None, reason)
 
     def _answer(self, slot: Slot, asked: Context, verdict: Verdict, told: Explained) -> Answer:
-        horizon = task_of(slot.model).identity.horizon
+        horizon = horizon_of(slot.model)
         return self.envelope(slot, asked, horizon, verdict.fields, verdict.tier, verdict.reason, told, verdict.strange)
 
     def envelope(

@@ -54,6 +54,7 @@ class BarsQuery:
     version: str | None = None
     level: float | None = None
     explain: bool = False
+    horizon: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -192,6 +193,9 @@ class Queries:
             if query.explain:
                 detail = "expected no explanation to be asked for, as rows of batches are short; ask the single route"
                 raise invalid("/explain", detail)
+            if query.horizon is not None:
+                detail = "expected no horizon, as the same models answer all items; name it in the query of the path"
+                raise invalid("/horizon", detail)
         except ProblemError as error:
             return error.below(f"/items/{row}")
         return query
@@ -199,15 +203,16 @@ class Queries:
     def _bars_query(self, body: PredictRequest, allowed: Sequence[forms.Form]) -> BarsQuery:
         form = _require_form(body, allowed)
         symbol, window, version = _optional(body.symbol), body.bars, _optional(body.version)
-        explain = body.explain is True
         if isinstance(window, Columns):
             self._bound(len(window.close), "/bars")
-            return BarsQuery(from_columns(window, symbol), symbol, None, version, explain=explain)
-        if not isinstance(window, UnsetType):
+            bars: Bars | None = from_columns(window, symbol)
+        elif not isinstance(window, UnsetType):
             self._bound(len(window), "/bars")
-            return BarsQuery(from_rows(window, symbol), symbol, None, version, explain=explain)
-        bars = from_flat(body, symbol) if form.name == forms.ONE_BAR.name else None
-        return BarsQuery(bars, symbol, _optional(body.as_of), version, explain=explain)
+            bars = from_rows(window, symbol)
+        else:
+            bars = from_flat(body, symbol) if form.name == forms.ONE_BAR.name else None
+        as_of, horizon = _optional(body.as_of), _optional(body.horizon)
+        return BarsQuery(bars, symbol, as_of, version, explain=body.explain is True, horizon=horizon)
 
     def _bound(self, found: int, place: str) -> None:
         if found > self._max_bars:

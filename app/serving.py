@@ -15,6 +15,7 @@ from app.columns import to_date
 from app.conditions import why
 from app.errors import ProblemError
 from app.histories import Histories
+from app.horizons import horizon_of
 from app.metrics import Metrics
 from app.schemas.answers import BandCoverage, Skill, TercileCoverage, WorstYear
 from app.schemas.status import Health, ModelCondition, ModelHealth, Replay, StatusCard
@@ -238,9 +239,14 @@ def _coverage(found: manifests.Coverage) -> BandCoverage:
 def build_served(artifact: Artifact) -> ServedModel:
     """Build the model, if it answers the question of the route that its name leads to."""
     manifest = artifact.manifest
-    expected = task_of(manifest.model).identity.name
-    if manifest.task != expected:
-        message = f"{artifact.name}: expected the task {expected}, found {manifest.task}; rename the model, train again"
+    expected = task_of(manifest.model).identity
+    wrong = "rename the model, train again"
+    if manifest.task != expected.name:
+        message = f"{artifact.name}: expected the task {expected.name}, found {manifest.task}; {wrong}"
+        raise ManifestInvalid(message)
+    horizon = manifest.target.horizon
+    if horizon != expected.horizon and expected.name != "forecast":  # whose target is its longest path
+        message = f"{artifact.name}: expected a target of {expected.horizon} sessions, found {horizon}; {wrong}"
         raise ManifestInvalid(message)
     return load_model(artifact)
 
@@ -271,6 +277,7 @@ def _health(slot: Slot) -> ModelHealth:
         model=slot.model,
         task=task_of(slot.model).identity.name,
         path=route_of(slot.model),
+        horizon=horizon_of(slot.model),
         state=slot.condition,
         version=None if manifest is None else manifest.version,
         trained_to=None if manifest is None else manifest.last_date,

@@ -21,7 +21,8 @@ class HarScale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``log variance = intercept + sum_i weight_i * log L_i``, where ``L_i`` is the mean session variance of the last
     ``widths[i]`` sessions. As the weights add up to 1, a symbol that is twice as volatile gets twice the forecast: no
-    level is learnt, so an unseen symbol at another level is served without bias.
+    level is learnt, so an unseen symbol at another level is served without bias. The variance is that of the next
+    session, or the mean of several, whatever it was fitted on.
 
     A width of 1 alone reads the Garman-Klass variance of one bar; otherwise ``max(widths) + 1`` bars are read, the
     first for its close only.
@@ -41,7 +42,7 @@ class HarScale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {"widths": self.widths, "weights": self.weights, "intercept": self.intercept}
 
     def volatility(self, bars: Bars, rows: int) -> FloatArray:
-        """Return the forecast volatility of the session after each of the last ``rows`` bars, shape (rows,)."""
+        """Return the forecast volatility of a session ahead of each of the last ``rows`` bars, shape (rows,)."""
         return self.from_logs(log_levels(bars, self.widths, rows))
 
     def from_logs(self, logs: Sequence[FloatArray]) -> FloatArray:

@@ -23,7 +23,7 @@ from training.kit.coverage import of_band
 from training.kit.discover import spec_of
 from training.kit.panel import Panel, build
 from training.kit.questions.base import Question
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import question_of
 from training.kit.spec import ModelSpec
 from training.kit.trading import Book, followed
 from training.kit.walk import FoldForecast, OutOfFold, scored_rows, with_heads
@@ -68,8 +68,8 @@ def results(
         The schedule lets something train on what it is asked about.
 
     """
-    task = task_of(model).identity.name
-    spec, question = spec_of(model), QUESTIONS[task]
+    task = task_of(model).identity
+    spec, question = spec_of(model), question_of(model)
     found: list[Result] = []
     for tier in tiers:
         panel = build(universe.series, question, spec.features_of(tier), tier)
@@ -104,7 +104,7 @@ def _judged(
     rows, volatility = scored_rows(panel, out), out.scale[out.scored]
     figures = question.figures(said.columns, rows.y)
     bands = of_band(said.columns, rows.y, spec.level, rows.date, volatility)
-    book = followed(said.columns, rows, universe.series)
+    book = followed(said.columns, rows, universe.series, question.target.horizon)
     for measure in measures(question):
         own = measure.losses(said, rows.y)
         theirs = {name: _losses(measure, columns, rows.y) for name, columns in rivals.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.manifest import Coverage
-from models.tasks.registry import task_of
+from models.tasks.registry import task_named, task_of
 from skill import prices, regimes
 from skill.judge import THIRDS, Comparison
 from skill.report import Judged, Report, deepest
@@ -186,9 +186,12 @@ TARGETS: Final = (
 
 
 def verdicts(found: Report) -> Iterator[Verdict]:
-    """Yield every target that the report can tell about, with the longest history of each model."""
+    """Yield every target that the report can tell about, with the longest history of each model.
+
+    Targets are about the horizon that a task has where a model's name states none.
+    """
     for target in TARGETS:
         for result in deepest(found):
-            asked = task_of(result.model).identity.name == target.task and result.metric == target.metric
+            asked = task_of(result.model) is task_named(target.task) and result.metric == target.metric
             if asked and (outcome := target.outcome(result)) is not None:
                 yield Verdict(target, result.model, result.mode, outcome)

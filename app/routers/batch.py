@@ -1,7 +1,7 @@
 """Batches: CSV or JSON in, CSV or JSON out."""
 
 import asyncio
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -20,11 +20,13 @@ from app.operations import JSON, Body, Operation, Parameter
 from app.routers.access import desk, require_query
 from app.schemas import forms
 from app.schemas.batch import BatchAnswer
-from app.schemas.requests import AskedLevel, BatchRequest
+from app.schemas.requests import AskedLevel, BatchRequest, Horizon
 
 CSV: Final = "text/csv"
 MULTIPART: Final = "multipart/form-data"
 MAX_FIELDS: Final = 8
+
+N = TypeVar("N", int, float)
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -32,7 +34,7 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 async def predict_batch(request: Request) -> Response:
     """Answer each row of a file, or each item, by itself."""
     at = desk(request)
-    models, wants_csv, level = _models(request, at), _wants_csv(request), _level(request)
+    models, wants_csv, level = _models(request, at), _wants_csv(request), _number(request, "level", AskedLevel)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     request_id = request.scope["state"]["request_id"]
     if media in {CSV, MULTIPART}:
@@ -54,14 +56,18 @@ async def predict_batch_alias(request: Request) -> Response:
 
 
 def _models(request: Request, at: Desk) -> tuple[str, ...]:
-    """Return the models that the query names; all that answer from bars if it names none."""
+    """Return the models that the query names, by name or by horizon; if by neither, the usual one of each path."""
     require_query(request, {parameter.name for parameter in _PARAMETERS})
+    horizon = _number(request, "horizon", Horizon)
     names = [name for value in request.query_params.getlist("model") for name in value.split(",") if name]
     for name in names:
         if name not in at.bar_models:
             detail = f"expected models of bars ({', '.join(at.bar_models)}), found {shown(name)!r}"
             raise ProblemError(problems.UNKNOWN_MODEL, detail)
-    return tuple(dict.fromkeys(names)) or at.bar_models
+    if names and horizon is not None:
+        detail = "expected models or a horizon, found both; a model's name tells its horizon"
+        raise invalid("", f"{detail}: take the horizon out of the query")
+    return tuple(dict.fromkeys(names)) or tuple(filter(at.bar_models.__contains__, at.models_at("", horizon)))
 
 
 async def _uploaded(request: Request, timeout_seconds: float) -> bytes:
@@ -88,15 +94,19 @@ def _wants_csv(request: Request) -> bool:
     return wanted == "csv" or (not wanted and CSV in request.headers.get("accept", ""))
 
 
-def _level(request: Request) -> float | None:
-    """Return the level of intervals that the query names, checked as one of a body is."""
-    wanted = request.query_params.get("level")
+def _number(request: Request, name: str, kind: type[N]) -> N | None:
+    """Return a number that the query names, checked as one of a body is."""
+    wanted = request.query_params.get(name)
     if wanted is None:
         return None
     try:
-        return msgspec.convert(wanted, AskedLevel, strict=False)
+        return msgspec.convert(wanted, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid("", f"expected a level from 0.5 to 0.99, found {shown(wanted)!r}; correct the query") from error
+        raise invalid("", f"expected {_NUMBERS[name]}, found {shown(wanted)!r}; correct the query") from error
+
+
+_NUMBERS: Final = {"level": "a level from 0.5 to 0.99", "horizon": "a horizon in sessions, 1 or more"}
+"""What the query's numbers are, as answers say it."""
 
 
 _FILE: Final = {"type": "string", "format": "binary", "description": "A CSV file of bars; see the data guide."}
@@ -114,7 +124,7 @@ _PARAMETERS: Final = (
     Parameter(
         name="model",
         place="query",
-        description="Models to ask, by comma; all that answer from bars if left out.",
+        description="Models to ask, by comma; if left out, all that answer from bars, of each path the usual one.",
         example="lightgbm_direction",
         schema={"type": "string"},
     ),
@@ -138,6 +148,13 @@ _PARAMETERS: Final = (
         description="Share of outcomes that intervals shall hold, of items too that name none.",
         example="0.5",
         schema={"type": "number", "minimum": 0.5, "maximum": 0.99},
+    ),
+    Parameter(
+        name="horizon",
+        place="query",
+        description="Exchange sessions ahead: asks all models of that horizon, and no others.",
+        example="5",
+        schema={"type": "integer", "minimum": 1},
     ),
 )
 

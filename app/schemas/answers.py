@@ -192,24 +192,27 @@ class MarginAnswer(Envelope, frozen=True):
 
 
 class ReturnAnswer(MarginAnswer, frozen=True):
-    """Next session's log return."""
+    """Log return over the horizon."""
 
-    expected_return: Annotated[float, Meta(description="Log return from the as-of close to the next close.")]
+    expected_return: Annotated[float, Meta(description="Log return from the as-of close to the close of target_date.")]
     interval: Annotated[Interval | None, Meta(description="Conformal band of the return; null for a fallback.")]
 
 
 class DirectionAnswer(MarginAnswer, frozen=True):
-    """Whether the next session closes higher."""
+    """Whether the last session of the horizon closes higher."""
 
-    direction: Annotated[Literal["up", "down"], Meta(description="Likelier direction of the next close.")]
+    direction: Annotated[
+        Literal["up", "down"], Meta(description="Likelier direction, from the as-of close to that of target_date.")
+    ]
     probability_up: Annotated[float, Meta(description="Calibrated probability of a higher close.", ge=0, le=1)]
 
 
 class VolatilityAnswer(MarginAnswer, frozen=True):
-    """Next session's volatility."""
+    """Volatility of a session, over the horizon."""
 
     volatility: Annotated[
-        float, Meta(description="Root of the forecast variance (Garman-Klass plus squared overnight gap), a session.")
+        float,
+        Meta(description="Root of the forecast mean variance (Garman-Klass plus squared overnight gap) of a session."),
     ]
     volatility_annualized: Annotated[float, Meta(description="The same over 252 sessions.")]
     interval: Annotated[Interval | None, Meta(description="Band of the realised volatility; null for a fallback.")]

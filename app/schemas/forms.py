@@ -40,19 +40,19 @@ class Form:
 ONE_BAR: Final = Form(
     "one bar",
     ("open", "high", "low", "close"),
-    ("volume", "date", "symbol", "version", "explain"),
+    ("volume", "date", "symbol", "version", "explain", "horizon"),
     {"one bar, flat": FLAT_BAR},
 )
 WINDOW: Final = Form(
     "window",
     ("bars",),
-    ("symbol", "version", "explain"),
+    ("symbol", "version", "explain", "horizon"),
     {"window, rows": {"bars": ROWS}, "window, columns": {"bars": COLUMNS}},
 )
 STORED: Final = Form(
     "stored history",
     ("symbol",),
-    ("as_of", "version", "explain"),
+    ("as_of", "version", "explain", "horizon"),
     {
         "stored history": {"symbol": "AAPL"},
         "stored history, as of a day": {"symbol": "AAPL", "as_of": "2012-06-29"},

@@ -72,6 +72,15 @@ Explain = Annotated[
 ]
 
 
+Horizon = Annotated[
+    int,
+    Meta(
+        description="Exchange sessions ahead, one of those that the path has a model for; the shortest if left out.",
+        ge=1,
+    ),
+]
+
+
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every body: a field that is not declared is refused."""
 
@@ -112,6 +121,7 @@ class PredictRequest(Struct, frozen=True):
     as_of: Day | UnsetType = UNSET
     version: AskedVersion | UnsetType = UNSET
     explain: Explain | UnsetType = UNSET
+    horizon: Horizon | UnsetType = UNSET
 
     def keys(self) -> int:
         """Count the keys of the body, those of its bars too."""

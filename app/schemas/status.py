@@ -28,6 +28,10 @@ class ModelHealth(Struct, frozen=True):
     model: Model
     task: Annotated[str, Meta(description="Question that the model answers.", examples=["direction"])]
     path: Annotated[str, Meta(description="Where to ask it.", examples=["/predict/direction"])]
+    horizon: Annotated[
+        int,
+        Meta(description="Sessions ahead, as `horizon` of a request; of a price path, of its first step.", ge=1),
+    ]
     state: Annotated[
         ModelCondition, Meta(description="Anything but `serving` is answered by fallback, or 503 if strict.")
     ]

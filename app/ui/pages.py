@@ -49,12 +49,14 @@ def _model_card(model: ModelHealth) -> str:
             f"({low:.4f} to {high:.4f}, n = {model.skill.n}) against {escape(model.skill.baseline)}"
         )
     trained = "" if model.trained_to is None else f", trained up to {model.trained_to}"
+    sessions = "1 session" if model.horizon == 1 else f"{model.horizon} sessions"
     reason = "" if model.reason is None else f"<p>{escape(model.reason)}</p>"
     return (
         f'<li class="card"><h3>{escape(model.model)}</h3>'
         f'<p><span class="state {_CONDITION_CLASS.get(model.state, "unavailable")}">{model.state}</span> '
         f'<span class="soft">{escape(model.version or "no version")}{trained}</span></p>{reason}'
-        f'<p><code>{escape(model.path)}</code></p><p class="soft">{worth}</p></li>'
+        f'<p><code>{escape(model.path)}</code> <span class="soft">{sessions} ahead</span></p>'
+        f'<p class="soft">{worth}</p></li>'
     )
 
 

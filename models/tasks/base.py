@@ -1,8 +1,8 @@
 """What a task is: one question about the next sessions, and what its answer means."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 
@@ -88,6 +88,10 @@ class Identity:
     horizon: int
     models: tuple[str, ...]
     variants: bool = False
+
+    def at(self, horizon: int, question: str) -> Self:
+        """Return where the same is asked of another horizon: on the same paths, by models that nobody has to have."""
+        return replace(self, horizon=horizon, question=question, models=())
 
 
 class Task(Protocol):

@@ -1,4 +1,4 @@
-"""Will the next session close above this one?"""
+"""Will the next session, or a later one, close above this one?"""
 
 from typing import Final
 
@@ -35,10 +35,14 @@ class DirectionHead(Head, frozen=True):
 
 
 class Direction:
-    """The task; holds nothing."""
+    """The task at one horizon, in sessions."""
 
-    identity: Final = IDENTITY
     scaled: Final = False
+
+    def __init__(self, horizon: int = IDENTITY.horizon) -> None:
+        """Say what is asked of that horizon."""
+        question = f"Is the close {horizon} sessions later above the as-of close?"
+        self.identity: Final = IDENTITY if horizon == IDENTITY.horizon else IDENTITY.at(horizon, question)
 
     def parse(self, head: JsonObject) -> DirectionHead:
         """Read a `DirectionHead`."""

@@ -1,4 +1,4 @@
-"""How far will the next session's close lie from this one?"""
+"""How far will the close of the next session, or of a later one, lie from this one?"""
 
 from typing import Final
 
@@ -36,10 +36,14 @@ class ReturnHead(BandHead, frozen=True, kw_only=True):
 
 
 class Return:
-    """The task; holds nothing."""
+    """The task at one horizon, in sessions."""
 
-    identity: Final = IDENTITY
     scaled: Final = True
+
+    def __init__(self, horizon: int = IDENTITY.horizon) -> None:
+        """Say what is asked of that horizon."""
+        question = f"What is the log return from the as-of close to the close {horizon} sessions later?"
+        self.identity: Final = IDENTITY if horizon == IDENTITY.horizon else IDENTITY.at(horizon, question)
 
     def parse(self, head: JsonObject) -> ReturnHead:
         """Read a `ReturnHead`."""

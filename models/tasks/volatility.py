@@ -1,4 +1,4 @@
-"""How widely will the next session move?"""
+"""How widely will the next session, or each of the next ones, move?"""
 
 import math
 from typing import Final
@@ -43,10 +43,15 @@ class VolatilityHead(BandHead, frozen=True, kw_only=True):
 
 
 class Volatility:
-    """The task; holds nothing."""
+    """The task at one horizon, in sessions: of several, their root mean variance, so that horizons compare."""
 
-    identity: Final = IDENTITY
     scaled: Final = True
+
+    def __init__(self, horizon: int = IDENTITY.horizon) -> None:
+        """Say what is asked of that horizon."""
+        formula = "Garman-Klass variance plus squared overnight gap, square root of the mean"
+        question = f"What is the volatility of a session over the next {horizon} sessions ({formula})?"
+        self.identity: Final = IDENTITY if horizon == IDENTITY.horizon else IDENTITY.at(horizon, question)
 
     def parse(self, head: JsonObject) -> VolatilityHead:
         """Read a `VolatilityHead`."""

@@ -13,18 +13,23 @@ from training.kit.splits import Fold
 
 
 class SymbolRival(Protocol):
-    """Forecasts the next session from one symbol's own past."""
+    """Forecasts the sessions of a horizon, one or several, from one symbol's own past."""
 
     @property
     def name(self) -> str:
         """As tables show it."""
         ...
 
-    def columns(self, bars: Bars, edges: DateArray) -> Columns:
-        """Return forecasts of the session after each bar by name, each of shape (n,); NaN before the first edge.
+    @property
+    def horizon(self) -> int:
+        """Sessions that it forecasts, together."""
+        ...
 
-        ``variance`` is that of the session, night included. A rival that has a distribution of the log return gives its
-        ``mean``, ``deviation`` and ``freedom``, the degrees of Student's t.
+    def columns(self, bars: Bars, edges: DateArray) -> Columns:
+        """Return forecasts of the sessions after each bar by name, each of shape (n,); NaN before the first edge.
+
+        ``variance`` is the mean of theirs, nights included. A rival that has a distribution of the log return over all
+        of them gives its ``mean``, ``deviation`` and ``freedom``, the degrees of Student's t.
 
         From an edge to the next, parameters are those of all sessions before the edge, without an embargo, and the bars
         since are read with them.

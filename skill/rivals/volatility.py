@@ -2,6 +2,8 @@
 
 Each is made unbiased on the sessions that it learnt on (``mean(outcome / forecast) = 1``), so that none loses by its
 level alone: GARCH models close-to-close returns, and what is asked is the variance of a session with its night.
+
+Asked of several sessions, an outcome is their mean variance, and all of them lie before the edge where it is learnt on.
 """
 
 from dataclasses import dataclass
@@ -35,13 +37,15 @@ def known_variance(bars: Bars) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Ewma:
-    """``v[t+1] = 0.94 v[t] + 0.06 variance[t]``, from the mean of the first month on."""
+    """``v[t+1] = 0.94 v[t] + 0.06 variance[t]``, from the mean of the first month on; of later sessions the same."""
 
+    horizon: int = 1
     name: str = "RiskMetrics"
 
     def columns(self, bars: Bars, edges: DateArray) -> Columns:
         """As `SymbolRival`."""
         variance = known_variance(bars)
+        ahead = _means_ahead(variance, self.horizon)
         level = np.empty(len(variance))
         state = float(variance[:21].mean())
         for day, value in enumerate(variance.tolist()):
@@ -49,9 +53,9 @@ class Ewma:
             level[day] = state
         result = np.full(len(bars), np.nan)
         for start, stop in blocks(bars, edges):
-            at = _learnt(variance, start)
+            at = _learnt(variance, start, self.horizon)
             if len(at) >= LEAST:
-                result[start:stop] = level[start:stop] * np.mean(variance[at + 1] / level[at])
+                result[start:stop] = level[start:stop] * np.mean(ahead[at] / level[at])
         return {"variance": result}
 
 
@@ -59,12 +63,14 @@ class Ewma:
 class Har:
     """A heterogeneous autoregression (Corsi 2009) of each symbol on the means of the last day, week and month.
 
-    Least squares, refitted at each edge on all sessions before. ``levels``: of variances, where a forecast outside the
+    Least squares, refitted at each edge on all sessions before; of several sessions ahead, on their mean itself and not
+    by repeating forecasts of one. ``levels``: of variances, where a forecast outside the
     range of what was learnt on is taken to its end, as is usual (Bollerslev, Patton & Quaedvlieg 2016). ``logs``: of
     their logs.
     """
 
     of: Literal["levels", "logs"]
+    horizon: int = 1
 
     @property
     def name(self) -> str:
@@ -77,28 +83,32 @@ class Har:
         x = _har_terms(variance)
         if self.of == "logs":
             x[:, 1:] = np.log(x[:, 1:])
-        y = np.log(variance) if self.of == "logs" else variance
+        ahead = _means_ahead(variance, self.horizon)
+        y = np.log(ahead) if self.of == "logs" else ahead
         result = np.full(len(bars), np.nan)
         for start, stop in blocks(bars, edges):
-            at = _learnt(variance, start)
+            at = _learnt(variance, start, self.horizon)
             at = at[at >= HAR_WIDTHS[-1] - 1]
             if len(at) < LEAST:
                 continue
-            coefficients, *_ = np.linalg.lstsq(x[at], y[at + 1], rcond=None)
+            coefficients, *_ = np.linalg.lstsq(x[at], y[at], rcond=None)
             level = x[:stop] @ coefficients
-            if self.of == "logs":
-                level = np.exp(level)
-            else:
-                level = np.clip(level, variance[at + 1].min(), variance[at + 1].max())
-            result[start:stop] = level[start:] * np.mean(variance[at + 1] / level[at])
+            level = np.exp(level) if self.of == "logs" else np.clip(level, ahead[at].min(), ahead[at].max())
+            result[start:stop] = level[start:] * np.mean(ahead[at] / level[at])
         return {"variance": result}
 
 
 @dataclass(frozen=True, slots=True)
 class Garch:
-    """GARCH(1,1) (Bollerslev 1986) or GJR-GARCH (Glosten, Jagannathan & Runkle 1993) of returns, with Student's t."""
+    """GARCH(1,1) (Bollerslev 1986) or GJR-GARCH (Glosten, Jagannathan & Runkle 1993) of returns, with Student's t.
+
+    Of several sessions, the variance of each is that of the model's own recursion, and the return over all of them has
+    the sum of their variances. Its law is no Student's t then, and has no closed form. One of the degrees of a single
+    session stands for it: sums come nearer to the normal law, while variance that clusters keeps their tails heavy.
+    """
 
     leverage: bool
+    horizon: int = 1
 
     @property
     def name(self) -> str:
@@ -110,31 +120,33 @@ class Garch:
         from arch import arch_model
 
         variance = known_variance(bars)
+        ahead = _means_ahead(variance, self.horizon)
         returns = PER_CENT * np.log(bars.close[1:] / bars.close[:-1])  # returns[i] belongs to bar i + 1
         said = {name: np.full(len(bars), np.nan) for name in ("variance", "mean", "deviation", "freedom")}
         for start, stop in blocks(bars, edges):
-            at = _learnt(variance, start)
+            at = _learnt(variance, start, self.horizon)
             if len(at) < LEAST:
                 continue
             model = arch_model(returns[: stop - 1], p=1, o=int(self.leverage), q=1, dist="t", rescale=False)
             fitted = model.fit(last_obs=start - 1, disp="off", show_warning=False)
-            one_ahead = fitted.forecast(horizon=1, start=0, reindex=False).variance.to_numpy()[:, 0]
-            level = np.concatenate([one_ahead[:1], one_ahead])  # level[t] is said at bar t of the session after it
-            said["variance"][start:stop] = level[start:stop] * np.mean(variance[at + 1] / level[at])
-            said["mean"][start:stop] = fitted.params["mu"] / PER_CENT
-            said["deviation"][start:stop] = np.sqrt(level[start:stop]) / PER_CENT
+            steps = fitted.forecast(horizon=self.horizon, start=0, reindex=False).variance.to_numpy()
+            mean = np.mean(steps, axis=1)
+            level = np.concatenate([mean[:1], mean])  # level[t] is said at bar t of the sessions after it
+            said["variance"][start:stop] = level[start:stop] * np.mean(ahead[at] / level[at])
+            said["mean"][start:stop] = self.horizon * fitted.params["mu"] / PER_CENT
+            said["deviation"][start:stop] = np.sqrt(self.horizon * level[start:stop]) / PER_CENT
             said["freedom"][start:stop] = fitted.params["nu"]
         return said
 
 
-GARCHES: Final[tuple[SymbolRival, ...]] = (Garch(leverage=False), Garch(leverage=True))
+def garches(horizon: int) -> tuple[SymbolRival, ...]:
+    """Return the rivals that have a distribution of the return over so many sessions."""
+    return Garch(leverage=False, horizon=horizon), Garch(leverage=True, horizon=horizon)
 
-VOLATILITY: Final[tuple[SymbolRival, ...]] = (
-    Ewma(),
-    Har("levels"),
-    Har("logs"),
-    *GARCHES,
-)
+
+def of_volatility(horizon: int) -> tuple[SymbolRival, ...]:
+    """Return the rivals of the volatility over so many sessions."""
+    return Ewma(horizon), Har("levels", horizon), Har("logs", horizon), *garches(horizon)
 
 
 def _har_terms(variance: FloatArray) -> FloatArray:
@@ -148,11 +160,21 @@ def _har_terms(variance: FloatArray) -> FloatArray:
     return x
 
 
-def _learnt(variance: FloatArray, start: int) -> IntArray:
-    """Return the sessions before a position whose next one is before it too, and neither of them is flat.
+def _means_ahead(variance: FloatArray, horizon: int) -> FloatArray:
+    """Return the mean variance of the sessions after each, shape (n,); NaN where they are not all there."""
+    result = np.full(len(variance), np.nan)
+    rows = len(variance) - horizon
+    if rows > 0:
+        result[:rows] = np.mean(windows(variance[1:], horizon, rows), axis=-1)
+    return result
+
+
+def _learnt(variance: FloatArray, start: int, horizon: int) -> IntArray:
+    """Return the sessions whose horizon ends before a position, where neither they nor the next one are flat.
 
     A session of a single price has no range: what follows it is up to a million times the floor, and a mean of such
     ratios would be made of a few of them.
     """
     flat = variance[:start] <= FLOOR
-    return np.flatnonzero(~flat[:-1] & ~flat[1:])
+    sound = ~flat[:-1] & ~flat[1:]
+    return np.flatnonzero(sound[: max(start - horizon, 0)])

@@ -14,7 +14,7 @@ from app.schemas.answers import Envelope
 from data.bar_store import BarStore
 from data.sources.sample import sample_root
 from feature_mapper.bars import Bars
-from models.tasks.registry import route_of, task_of
+from models.tasks.registry import base_of, route_of, task_of
 from tests.support.contract import Answer
 from tests.support.in_process import InProcess
 
@@ -27,10 +27,16 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A model's route in this service."""
+    """A model's route in this service, and what a request must name for this model to answer."""
 
     model: str
     path: str
+    horizon: int | None = None
+
+    @property
+    def asks(self) -> dict[str, Any]:
+        """What a body holds besides its bars: the horizon, if the path has a usual model of another one."""
+        return {} if self.horizon is None else {"horizon": self.horizon}
 
     @property
     def answer(self) -> type[Envelope]:
@@ -47,7 +53,7 @@ class Route:
         named = {} if symbol is None else {"symbol": symbol}
         if self.forecasts:
             return {"periods": PERIODS, "history": as_rows(bars, date="ds", close="y"), **named}
-        return {"bars": as_columns(bars), **named}
+        return {"bars": as_columns(bars), **named, **self.asks}
 
 
 def routes(service: InProcess) -> Iterator[Route]:
@@ -55,7 +61,13 @@ def routes(service: InProcess) -> Iterator[Route]:
     paths = {operation.path for operation in service.app.operations}
     for model in service.desk.serving.models:
         assert route_of(model) in paths
-        yield Route(model, route_of(model))
+        stated = model != base_of(model)
+        yield Route(model, route_of(model), task_of(model).identity.horizon if stated else None)
+
+
+def usual_routes(service: InProcess) -> Iterator[Route]:
+    """Yield the routes of the models that are asked where no horizon is named."""
+    return (route for route in routes(service) if not route.asks)
 
 
 def as_columns(bars: Bars) -> dict[str, list[Any]]:

@@ -30,6 +30,7 @@ from tests.app.served import (
     service_of,
     strictly,
     task_bytes,
+    usual_routes,
 )
 from tests.support.in_process import InProcess
 from tests.training.kit.support import FAST
@@ -59,7 +60,7 @@ def service(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def of_bars(service: InProcess) -> list[Route]:
     """Return the routes of models that answer from bars."""
-    return [route for route in routes(service) if not route.forecasts]
+    return [route for route in usual_routes(service) if not route.forecasts]
 
 
 def market(moves: np.ndarray[Any, np.dtype[np.float64]], wick: float) -> Bars:
@@ -134,7 +135,7 @@ def test_rates_of_false_alarms_are_recorded_and_low(service: InProcess) -> None:
 
 def test_a_stored_history_that_ends_too_early_is_stale(service: InProcess) -> None:
     """From the session on that `data.quality` names, on every route; never one that ends now."""
-    for route in routes(service):
+    for route in usual_routes(service):
         more = {"periods": 5} if route.forecasts else {}
         assert "stale_data" in codes(ask(service, route.path, {"symbol": "OLD", **more})), route.path
         assert "stale_data" not in codes(ask(service, route.path, {"symbol": "FRESH", **more})), route.path

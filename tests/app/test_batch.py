@@ -29,10 +29,10 @@ from tests.app.served import (
     ask,
     batch,
     found,
-    routes,
     row_bytes,
     service_of,
     strictly,
+    usual_routes,
 )
 from tests.support.contract import Contract
 from tests.support.in_process import JSON, InProcess
@@ -50,7 +50,7 @@ def service(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def of_bars(service: InProcess) -> list[Route]:
     """Return the routes that a batch asks."""
-    return [route for route in routes(service) if not route.forecasts]
+    return [route for route in usual_routes(service) if not route.forecasts]
 
 
 def expect_single(service: InProcess, row: dict[str, Any], window: dict[str, Any]) -> None:

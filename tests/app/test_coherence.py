@@ -126,6 +126,36 @@ def test_a_step_is_compared_as_a_log_return() -> None:
     assert codes(answers) == ["path-outside-interval"]
 
 
+@pytest.mark.parametrize(("factor", "flagged"), [(1 / 2.01, True), (1 / 1.99, False), (1.99, False), (2.01, True)])
+def test_five_sessions_are_compared_by_the_volatility_of_one(factor: float, *, flagged: bool) -> None:
+    """An interval of five sessions is root five times as wide as its volatility of a session says of one."""
+    half = HALF * math.sqrt(5) * factor
+    answers: Answers = {
+        "lightgbm_return_5": {"expected_return": 0.001, "interval": interval(half=half), "source": "model"},
+        "lightgbm_volatility_5": {"volatility": SIGMA, "source": "model"},
+    }
+    assert codes(answers) == (["interval-against-volatility"] if flagged else [])
+
+
+def test_horizons_do_not_contradict_each_other() -> None:
+    """Up tomorrow and down by next week is no contradiction, but at one horizon it is."""
+    down: dict[str, Any] = {"expected_return": -0.01, "interval": interval(-0.01), "source": "model"}
+    assert codes(sound() | {"lightgbm_return_5": down}) == []
+    up = {"direction": "up", "probability_up": 0.6, "source": "model"}
+    assert codes(sound() | {"lightgbm_return_5": down, "lightgbm_direction_5": up}) == ["direction-against-return"]
+
+
+@pytest.mark.parametrize("sessions", [4, 5])
+def test_a_path_is_compared_where_the_interval_ends(sessions: int) -> None:
+    """With the fifth step for five sessions; a path that does not go as far says nothing."""
+    path = [{"yhat": CLOSE * math.exp(step)} for step in (0.0, 0.9, 0.9, 0.9, 0.5)[:sessions]]
+    answers: Answers = {
+        "lightgbm_return_5": {"expected_return": 0.0, "interval": interval(0.0, 0.4), "source": "model"},
+        "prophet_forecast": {"forecast": path, "source": "model"},
+    }
+    assert codes(answers) == (["path-outside-interval"] if sessions == 5 else [])
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_fallback_contradicts_nobody(name: str) -> None:
     """A rule of thumb has no say: planted contradictions go with the models that they are between."""

@@ -37,6 +37,7 @@ class View:
                 model=f"model{n}_direction",
                 task="direction",
                 path="/predict/direction",
+                horizon=1,
                 state=condition,
                 version="v000003" if condition == "serving" else None,
                 trained_to=dt.date(2013, 3, 1),

@@ -24,9 +24,9 @@ from tests.app.served import (
     batch,
     fallbacks,
     found,
-    routes,
     row_bytes,
     service_of,
+    usual_routes,
 )
 from tests.support.contract import Contract
 from tests.support.in_process import InProcess
@@ -52,12 +52,12 @@ def contract(service: InProcess) -> Contract:
 
 def banded(service: InProcess) -> list[Route]:
     """Return the routes whose answers have an interval."""
-    return [route for route in routes(service) if task_of(route.model).identity.name in BANDED]
+    return [route for route in usual_routes(service) if task_of(route.model).identity.name in BANDED]
 
 
 def of_others(service: InProcess) -> list[Route]:
     """Return the other routes of bars."""
-    return [route for route in routes(service) if not route.forecasts and route not in banded(service)]
+    return [route for route in usual_routes(service) if not route.forecasts and route not in banded(service)]
 
 
 def refused(service: InProcess, contract: Contract, path: str, body: object, query: str = "") -> dict[str, Any]:

@@ -34,6 +34,7 @@ from tests.app.served import (
     service_of,
     strictly,
     task_bytes,
+    usual_routes,
 )
 from tests.support.contract import Answer, Contract
 from tests.support.in_process import JSON, InProcess
@@ -114,7 +115,8 @@ def test_the_target_is_the_session_that_the_horizon_names(service: InProcess) ->
     for route in routes(service):
         said = ask(service, route.path, route.body(WINDOW))
         assert said["as_of"] == str(WINDOW.date[-1])
-        assert said["horizon"] == (PERIODS if route.forecasts else 5 if route.model.endswith("_risk") else 1)
+        alone = PERIODS if route.forecasts else 5 if route.model.endswith("_risk") else 1
+        assert said["horizon"] == (route.horizon or alone)
         assert said["target_date"] == str(SESSIONS[at + said["horizon"]])
         if route.forecasts:
             assert [point["ds"] for point in said["forecast"]] == [str(day) for day in SESSIONS[at + 1 : at + 6]]
@@ -199,7 +201,7 @@ def test_a_flat_bar_is_a_window_of_one(service: InProcess) -> None:
     """The same bar flat, as rows and as columns gives the same answer, whole."""
     bar = WINDOW.tail(1)
     flat = as_rows(bar)[0]
-    for route in routes(service):
+    for route in usual_routes(service):
         if not route.forecasts:
             expected = ask(service, route.path, {"bars": as_columns(bar)})
             assert ask(service, route.path, flat) == expected
@@ -231,7 +233,7 @@ def test_newest_bars_join_the_stored_history(service: InProcess) -> None:
     sent = after(AAPL, 2)
     stored, newest = as_columns(AAPL), {**as_columns(sent), "volume": [None, None]}
     whole = {name: [*values, *newest[name]] for name, values in stored.items()}
-    for route in routes(service):
+    for route in usual_routes(service):
         if not route.forecasts:
             joined = ask(service, route.path, {"symbol": "AAPL", "bars": as_columns(sent)})
             assert joined["history"]["bars"] == len(AAPL) + 2
@@ -293,7 +295,7 @@ def test_an_error_points_at_its_place(
     service: InProcess, contract: Contract, body: dict[str, Any], status: int, place: str
 ) -> None:
     """A JSON Pointer into the body that was sent, on every route of bars, and below the item in a batch."""
-    for path in [*(route.path for route in routes(service) if not route.forecasts), "/predict"]:
+    for path in [*(route.path for route in usual_routes(service) if not route.forecasts), "/predict"]:
         assert place in pointers(refused(service, contract, path, body, status))
     batch = ask(service, "/predict/batch", {"items": [{"symbol": "AAPL"}, body]}, "model=lightgbm_direction")
     assert batch["counts"] == {"rows": 2, "answered": 1, "refused": 1}
@@ -428,15 +430,15 @@ def test_all_models_at_once_say_what_each_says_alone(service: InProcess, length:
     said = found(answer)
     answers = said["answers"]
     assert said["coherence"] == flags(answers, float(WINDOW.close[-1]))
-    assert list(answers) == [route.model for route in routes(service)]
-    for route in routes(service):
+    assert list(answers) == [route.model for route in usual_routes(service)]
+    for route in usual_routes(service):
         assert answers[route.model] == ask(service, route.path, route.body(WINDOW.tail(length), "NEWCO")), route.model
 
 
 def test_all_models_at_once_about_a_stored_history(service: InProcess) -> None:
     """The same for a stored history."""
     answers = ask(service, "/predict", {"symbol": "AAPL"})["answers"]
-    for route in routes(service):
+    for route in usual_routes(service):
         body = {"symbol": "AAPL", **({"periods": PERIODS} if route.forecasts else {})}
         assert answers[route.model] == ask(service, route.path, body), route.model
 

@@ -16,7 +16,18 @@ from app.what_if import NO_VOLUME, NOTE
 from data.calendars import calendar_for
 from feature_mapper.bars import Bars
 from models.tasks.registry import task_of
-from tests.app.served import SAMPLE, Route, as_columns, as_rows, ask, found, routes, service_of, strictly, task_bytes
+from tests.app.served import (
+    SAMPLE,
+    Route,
+    as_columns,
+    as_rows,
+    ask,
+    found,
+    service_of,
+    strictly,
+    task_bytes,
+    usual_routes,
+)
 from tests.support.contract import Contract
 from tests.support.in_process import InProcess
 
@@ -37,7 +48,7 @@ def service(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 def supposing(service: InProcess) -> Iterator[tuple[Route, str]]:
     """Yield each route of bars with the one beside it that supposes a next bar."""
     paths = {operation.path for operation in service.app.operations}
-    for route in routes(service):
+    for route in usual_routes(service):
         if not route.forecasts:
             path = f"/what-if{route.path.removeprefix('/predict')}"
             assert path in paths

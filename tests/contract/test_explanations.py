@@ -170,13 +170,14 @@ def test_every_form_is_explained_alike(service: InProcess, name: str, end: int) 
     bars = BARS[name][: min(end, len(BARS[name]))]
     assert bars.date is not None
     stored = {"symbol": name, "as_of": str(bars.date[-1]), "explain": True}
-    together = ask(service, "/predict", stored)["answers"]
     for route in explained_routes(service):
+        question = {**stored, **route.asks}
+        together = ask(service, "/predict", question)["answers"]
         if route.forecasts:
             adds_up(route, together[route.model])
             continue
         window = ask(service, route.path, {**route.body(bars), "explain": True})["explanation"]
-        assert json.dumps(ask(service, route.path, stored)["explanation"]) == json.dumps(window)
+        assert json.dumps(ask(service, route.path, question)["explanation"]) == json.dumps(window)
         assert json.dumps(together[route.model]["explanation"]) == json.dumps(window)
 
 

@@ -28,7 +28,7 @@ from models.typing import Json
 from models.verdicts import BETTER, NEITHER, WEAK
 from training.kit.discover import model_names
 from training.kit.panel import build
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import QUESTIONS, question_of
 
 SAMPLE = dict(read_sample().bars)
 PARITY_DATES = 150
@@ -207,7 +207,7 @@ def offline(tier: FittedTier, name: str, bars: Bars) -> tuple[FloatArray, FloatA
 
     Rows that have a label are those of the training panel itself.
     """
-    question = QUESTIONS[task_of(name).identity.name]
+    question = question_of(name)
     matrix = compute(bars, tier.features)
     scale = np.ones(len(bars))
     if tier.scale is not None:

@@ -26,6 +26,7 @@ from tests.app.served import (
     routes,
     service_of,
     task_bytes,
+    usual_routes,
 )
 from tests.support.in_process import InProcess
 
@@ -60,7 +61,7 @@ def known(name: str, end: int) -> Bars:
 
 def ask_all(service: InProcess, bars: Bars, symbol: str | None = None) -> dict[str, bytes]:
     """Return the task fields that every route gives for a window, byte for byte."""
-    return {route.path: task_bytes(ask(service, route.path, route.body(bars, symbol))) for route in routes(service)}
+    return {route.model: task_bytes(ask(service, route.path, route.body(bars, symbol))) for route in routes(service)}
 
 
 def tiers(service: InProcess, route: Route) -> list[int]:
@@ -104,7 +105,7 @@ def test_later_stored_bars_change_no_earlier_answer(service: InProcess, back: in
     assert days is not None
     day = str(days[len(days) - 1 - back])
     short, grew = (ask(service, "/predict", {"symbol": name, "as_of": day})["answers"] for name in ("SHORT", "GREW"))
-    for route in routes(service):
+    for route in usual_routes(service):
         assert task_bytes(short[route.model]) == task_bytes(grew[route.model]), route.path
         assert short[route.model]["target_date"] == grew[route.model]["target_date"]
 
@@ -162,8 +163,8 @@ def test_rows_columns_and_stored_history_give_the_same_bytes(service: InProcess,
             body = {"periods": PERIODS, "history": as_rows(bars)}
             assert task_bytes(ask(service, route.path, body)) == task_bytes(columns)
             continue
-        rows = ask(service, route.path, {"bars": as_rows(bars)})
-        stored = ask(service, route.path, {"symbol": name, "as_of": str(bars.date[-1])})
+        rows = ask(service, route.path, {"bars": as_rows(bars), **route.asks})
+        stored = ask(service, route.path, {"symbol": name, "as_of": str(bars.date[-1]), **route.asks})
         assert rows == columns
         assert task_bytes(stored) == task_bytes(columns)
         assert {**stored, "symbol": None} == columns

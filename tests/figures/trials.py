@@ -20,7 +20,6 @@ from feature_mapper.feature import Feature
 from models.families.base import tabular_family
 from models.manifest import Comparison, GateVerdict, LeakCheck, Target
 from models.store import ArtifactStore
-from models.tasks.registry import task_of
 from models.verdicts import SKILLED
 from tests.models.store import toys
 from tests.support.certificates import certified
@@ -30,7 +29,7 @@ from training.kit.evaluation import losses
 from training.kit.gate import Candidate, judge, of_artifact
 from training.kit.losses import LOSSES_NAME, Losses
 from training.kit.panel import Panel, build
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import question_of
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
 from training.kit.walk import walk_forward
@@ -88,7 +87,7 @@ class Bench:
         """Store."""
         self.model = model
         self.series = series
-        self.question = QUESTIONS[task_of(model).identity.name]
+        self.question = question_of(model)
         self.splitter = PurgedWalkForward()
         self._panel = cache(self._panel_of)
         self._checks = cache(self._checks_of)

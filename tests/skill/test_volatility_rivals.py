@@ -10,13 +10,15 @@ from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
 from skill.measures import student
 from skill.rivals.base import SymbolRival
-from skill.rivals.volatility import DECAY, LEAST, VOLATILITY, Ewma, Garch, Har, known_variance
+from skill.rivals.volatility import DECAY, LEAST, Ewma, Garch, Har, known_variance, of_volatility
 from tests.training.kit.support import MONDAY, after, market, rewritten
 
 N = 1400
 EDGES: DateArray = np.array(["2006-01-01", "2007-01-01", "2008-01-01", "2009-06-01"], dtype="datetime64[D]")
 
-rivals = pytest.mark.parametrize("rival", VOLATILITY, ids=lambda rival: rival.name)
+rivals = pytest.mark.parametrize(
+    "rival", [*of_volatility(1), *of_volatility(5)], ids=lambda rival: f"{rival.name} {rival.horizon}"
+)
 
 
 def bars() -> Bars:
@@ -33,6 +35,12 @@ def day_of(of: Bars) -> DateArray:
 def variance(rival: SymbolRival, of: Bars, edges: DateArray) -> FloatArray:
     """Return what a rival says of the variance of the session after each bar."""
     return rival.columns(of, edges)["variance"]
+
+
+def week_ahead(known: FloatArray, horizon: int) -> FloatArray:
+    """Return the mean of the next ``horizon`` variances, one slice at a time; NaN where they are not all there."""
+    means = [known[at + 1 : at + 1 + horizon].mean() for at in range(len(known) - horizon)]
+    return np.append(means, np.full(horizon, np.nan))
 
 
 @rivals
@@ -71,7 +79,7 @@ def test_it_is_unbiased_where_it_learnt(rival: SymbolRival) -> None:
     days = day_of(bars())
     whole: DateArray = np.array([days[LEAST + 60], days[-1] + 1])
     said = variance(rival, bars(), whole)
-    outcome = np.append(known_variance(bars())[1:], np.nan)
+    outcome = week_ahead(known_variance(bars()), rival.horizon)
     ratio = np.nanmean(outcome / said)
     assert 0.8 < ratio < 1.25
 
@@ -125,6 +133,37 @@ def test_garch_forecasts_are_those_of_a_fit_on_the_past_alone() -> None:
         shock = 100 * float(np.log(bars().close[start] / bars().close[start - 1])) - float(fitted.params.iloc[0])
         leverage = gamma[0] if gamma and shock < 0 else 0.0
         assert said[start] / bias == pytest.approx(omega + (alpha + leverage) * shock**2 + beta * ahead, rel=2e-3)
+
+
+def test_har_of_a_week_is_fitted_on_weeks_that_ended_before_the_edge() -> None:
+    """By statsmodels, on the mean of the five sessions ahead: the last row is five sessions before the edge."""
+    import statsmodels.api as sm
+
+    known = known_variance(bars())
+    terms = sm.add_constant(
+        np.column_stack([pd.Series(known).rolling(width).mean().to_numpy() for width in (1, 5, 22)])
+    )
+    start, stop = (int(np.searchsorted(day_of(bars()), edge)) for edge in EDGES[:2])
+    fitted = sm.OLS(week_ahead(known, 5)[21 : start - 5], terms[21 : start - 5]).fit()
+    ratio = variance(Har("levels", 5), bars(), EDGES)[start:stop] / fitted.predict(terms[start:stop])
+    assert np.median(np.abs(ratio / np.median(ratio) - 1)) < 1e-9
+
+
+def test_garch_of_a_week_adds_up_its_own_recursion() -> None:
+    """Each step's expected variance from the one before; a shock below the mean is as likely as one above it."""
+    from arch import arch_model
+
+    start = int(np.searchsorted(day_of(bars()), EDGES[0]))
+    returns = 100 * np.log(bars().close[1:start] / bars().close[: start - 1])
+    for leverage in (False, True):
+        day, week = (Garch(leverage, horizon).columns(bars(), EDGES) for horizon in (1, 5))
+        fitted = arch_model(returns, p=1, o=int(leverage), q=1, dist="t", rescale=False).fit(disp="off")
+        mean, omega, alpha, *gamma, beta = (float(value) for value in fitted.params.to_numpy()[:-1])
+        steps = [(100 * day["deviation"][start]) ** 2]
+        for _ in range(4):
+            steps.append(omega + (alpha + sum(gamma) / 2 + beta) * steps[-1])
+        assert (100 * week["deviation"][start]) ** 2 == pytest.approx(sum(steps), rel=1e-6)
+        assert week["mean"][start] == pytest.approx(5 * mean / 100, rel=1e-3)
 
 
 def test_garch_gives_a_distribution_of_the_next_return() -> None:

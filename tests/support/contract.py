@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 import jsonschema_rs
 
+from models.tasks.registry import base_of
+
 PROBLEM = "application/problem+json"
 JSON = "application/json"
 MAX_PROBLEM_BYTES = 16 * 1024
@@ -110,7 +112,7 @@ class Contract:
 
     def _answer_schema(self, model: str) -> Mapping[str, Any]:
         for promise in self.promises("POST"):
-            if promise.described["summary"].partition(":")[0] == model:
+            if promise.described["summary"].partition(":")[0] == base_of(model):
                 schema: Mapping[str, Any] = promise.described["responses"]["200"]["content"][JSON]["schema"]
                 return schema
         raise AssertionError(f"no operation is about {model}")

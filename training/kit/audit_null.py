@@ -33,7 +33,7 @@ from training.kit.panel import Panel, build, dated, longest
 from training.kit.paths import Errors, evaluate
 from training.kit.progress import Progress
 from training.kit.questions.base import Question, Rows
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import question_of
 from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
 from training.kit.walk import FoldForecast, forecast_fold, scored_rows, with_heads
@@ -95,8 +95,8 @@ def examine(model: str, spec: ModelSpec, series: Mapping[str, Bars], form: Form)
             return _regime(spec, series, form)
         case "forecast":
             return _forecast(spec, series, form)
-        case task:
-            return _tabular(QUESTIONS[task], spec, series, form)
+        case _:
+            return _tabular(question_of(model), spec, series, form)
 
 
 def no_skill(parts: Sequence[Scored], rows: str) -> Check:
@@ -178,13 +178,13 @@ def labels_by_lot(panel: Panel, question: Question) -> Panel:
     """
     rows, order = panel.rows, np.random.default_rng(SEED).permutation(len(panel.rows))
     if question.objective != "positive":
-        return _with_labels(panel, rows.y[order], panel.next_variance)
+        return _with_labels(panel, rows.y[order], panel.variance_ahead)
     level = np.square(panel.volatility(panel.scale(np.arange(len(rows)))))
-    return _with_labels(panel, level * (rows.y / level)[order], level * (panel.next_variance / level)[order])
+    return _with_labels(panel, level * (rows.y / level)[order], level * (panel.variance_ahead / level)[order])
 
 
-def _with_labels(panel: Panel, y: FloatArray, next_variance: FloatArray) -> Panel:
-    return replace(panel, rows=replace(panel.rows, y=y), next_variance=next_variance)
+def _with_labels(panel: Panel, y: FloatArray, variance_ahead: FloatArray) -> Panel:
+    return replace(panel, rows=replace(panel.rows, y=y), variance_ahead=variance_ahead)
 
 
 def _moved(
@@ -240,7 +240,7 @@ def _unknown_falsified(panel: Panel, fold: Fold, *, classes: bool) -> Panel:
         x=turned(panel.x, behind),
         rows=Rows(y, rows.date, rows.label_end, rows.symbol, context),
         logs=turned(panel.logs, behind),
-        next_variance=np.where(unknown, FACTOR, 1.0) * turned(panel.next_variance, unknown),
+        variance_ahead=np.where(unknown, FACTOR, 1.0) * turned(panel.variance_ahead, unknown),
     )
 
 

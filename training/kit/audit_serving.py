@@ -20,7 +20,7 @@ from training.kit.falsify import earlier
 from training.kit.origins import HORIZONS
 from training.kit.panel import build, dated, longest
 from training.kit.paths import PLAIN_LEVEL, Ahead
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import question_of
 from training.kit.spec import SpecError
 
 SEED: Final = 9
@@ -99,7 +99,7 @@ def apart(found: FloatArray, expected: FloatArray) -> bool:
 def _tabular(served: TabularModel, series: Mapping[str, Bars], form: Form) -> tuple[set[str], int]:
     """Compare with rows of the training panel itself, built anew from each series."""
     faults, asked = set[str](), 0
-    question = QUESTIONS[served.task.identity.name]
+    question = question_of(served.manifest.model)
     most, dates = FULL if form == "full" else QUICK
     rng = np.random.default_rng(SEED)
     for symbol, bars in longest(series, most).items():

@@ -20,7 +20,7 @@ from training.kit.evaluation import losses
 from training.kit.losses import TierLosses
 from training.kit.panel import build
 from training.kit.progress import Progress
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import QUESTIONS, question_of
 from training.kit.ritual import trainer_of
 from training.kit.splits import Fold, PurgedWalkForward
 from training.kit.walk import walk_forward
@@ -114,7 +114,7 @@ def walk(experiment: Experiment, series: Mapping[str, Bars], progress: Progress)
     if task not in QUESTIONS:
         outcome = trainer_of(task)(experiment.model, spec, series, progress)
         return [Walked(tier, _blocks(tier.date, spec.splits.folds)) for tier in outcome.losses.tiers]
-    question, family = QUESTIONS[task], tabular_family(spec.family)
+    question, family = question_of(experiment.model), tabular_family(spec.family)
     splitter = PurgedWalkForward.of(spec.splits)
     progress.total = len(spec.tiers) * splitter.folds
     result: list[Walked] = []

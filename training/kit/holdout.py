@@ -19,7 +19,7 @@ from training.kit.losses import TierLosses
 from training.kit.panel import Panel, build, dated
 from training.kit.progress import Progress
 from training.kit.questions.base import Question
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import QUESTIONS, question_of
 from training.kit.ritual import trainer_of
 from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
@@ -96,10 +96,8 @@ class Objective:
         task = task_of(experiment.model).identity.name
         tiers = _tiers(experiment)
         if task in QUESTIONS:
-            splitter = PurgedWalkForward.of(spec.splits)
-            parts = [
-                _walked(self._panel(QUESTIONS[task], spec, tier), QUESTIONS[task], spec, splitter) for tier in tiers
-            ]
+            splitter, question = PurgedWalkForward.of(spec.splits), question_of(experiment.model)
+            parts = [_walked(self._panel(question, spec, tier), question, spec, splitter) for tier in tiers]
             values = [float(part.losses.model.mean()) for part in parts]
         else:
             outcome = trainer_of(task)(experiment.model, spec, self.parts.known, _silent(experiment.model))
@@ -157,7 +155,7 @@ def on_holdout(experiment: Experiment, series: Mapping[str, Bars], parts: Cut) -
     if task in QUESTIONS:
         declared = spec.splits
         splitter = _WithHoldout(declared.folds, declared.warm_up, declared.embargo, parts.first)
-        question = QUESTIONS[task]
+        question = question_of(experiment.model)
         found = []
         for tier in tiers:
             walked = _walked(build(series, question, spec.features_of(tier), tier), question, spec, splitter)

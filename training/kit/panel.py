@@ -13,7 +13,7 @@ from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.scale import FLOOR, HarScale, log_levels
 from training.kit.questions.base import Question, Rows
 from training.kit.spec import SpecError
-from training.kit.targets import NEXT_VARIANCE
+from training.kit.targets import mean_variance
 
 HAR_WIDTHS: Final = (1, 5, 21, 63)
 """Sessions of a day, a week, a month and a quarter: widths of the yardstick, as far as the history fills them."""
@@ -28,7 +28,8 @@ TOLERANCE: Final = 1e-13
 class Panel:
     """Feature rows with what belongs to them.
 
-    ``x`` has shape (n, k). `HarScale` is fitted on ``logs`` of shape (n, widths) and ``next_variance`` of shape (n,).
+    ``x`` has shape (n, k). `HarScale` is fitted on ``logs`` of shape (n, widths) and ``variance_ahead`` of shape (n,),
+    the mean session variance over the horizon of the question: the yardstick is of the sessions that are asked about.
     """
 
     tier: int
@@ -36,11 +37,11 @@ class Panel:
     x: FloatArray
     rows: Rows
     logs: FloatArray
-    next_variance: FloatArray
+    variance_ahead: FloatArray
 
     def scale(self, train: IntArray) -> HarScale:
         """Fit the yardstick on the rows at ``train``."""
-        return fit_scale(har_widths(self.tier), self.logs[train], self.next_variance[train])
+        return fit_scale(har_widths(self.tier), self.logs[train], self.variance_ahead[train])
 
     def volatility(self, scale: HarScale) -> FloatArray:
         """Return the yardstick's forecast for every row, shape (n,), from the levels that the panel holds."""
@@ -72,15 +73,15 @@ def build(series: Mapping[str, Bars], question: Question, features: tuple[Featur
         context={name: np.concatenate([part.rows.context[name] for part in parts]) for name in parts[0].rows.context},
     )
     logs = np.concatenate([part.logs for part in parts])
-    next_variance = np.concatenate([part.next_variance for part in parts])
+    variance_ahead = np.concatenate([part.variance_ahead for part in parts])
     if question.task.scaled and len(at := levelled(logs)) < len(logs):
-        x, rows, logs, next_variance = x[at], rows.take(at), logs[at], next_variance[at]
-    return Panel(tier, features, x, rows, logs, next_variance)
+        x, rows, logs, variance_ahead = x[at], rows.take(at), logs[at], variance_ahead[at]
+    return Panel(tier, features, x, rows, logs, variance_ahead)
 
 
 def _part(bars: Bars, question: Question, features: tuple[Feature, ...], tier: int, number: int) -> Panel:
     n, horizon, date = len(bars), question.target.horizon, dated(bars)
-    y, context, variance = question.target.values(bars), question.context(bars), NEXT_VARIANCE.values(bars)
+    y, context, variance = question.target.values(bars), question.context(bars), mean_variance(bars, horizon)
     known = ~np.isnan(y) & ~np.isnan(variance)
     for values in context.values():
         known &= ~np.isnan(values)
@@ -129,7 +130,7 @@ def levelled(logs: FloatArray) -> IntArray:
     return at if len(at) else np.arange(len(logs))
 
 
-def fit_scale(widths: tuple[int, ...], logs: FloatArray, next_variance: FloatArray) -> HarScale:
+def fit_scale(widths: tuple[int, ...], logs: FloatArray, variance_ahead: FloatArray) -> HarScale:
     """Fit `HarScale` by least QLIKE, the loss that it is judged by; the weights add up to 1.
 
     With ``x`` the logs relative to the longest width's and ``r`` the variance relative to it, the mean of
@@ -142,15 +143,15 @@ def fit_scale(widths: tuple[int, ...], logs: FloatArray, next_variance: FloatArr
         Of the yardstick.
     logs : FloatArray of shape (n, widths)
         `models.scale.log_levels` of each row.
-    next_variance : FloatArray of shape (n,)
-        Session variance that followed.
+    variance_ahead : FloatArray of shape (n,)
+        Mean session variance of the sessions that followed, as many as the horizon has.
 
     """
     at = levelled(logs)
-    logs, next_variance = logs[at], next_variance[at]
+    logs, variance_ahead = logs[at], variance_ahead[at]
     longest = logs[:, -1]
     x = np.column_stack([np.ones(len(logs)), logs[:, :-1] - longest[:, None]])
-    ratio = np.maximum(next_variance, FLOOR) / np.exp(longest)
+    ratio = np.maximum(variance_ahead, FLOOR) / np.exp(longest)
     b = np.zeros(x.shape[1])
     b[0] = np.log(ratio.mean())
     loss = _excess(b, x, ratio)

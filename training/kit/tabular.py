@@ -19,7 +19,6 @@ from models.golden import MIN_CASES, bars_to_json
 from models.manifest import Target, TierManifest
 from models.scale import HarScale
 from models.tasks.base import Head
-from models.tasks.registry import task_of
 from models.typing import Json, JsonObject
 from models.vitals import of_tier
 from training.kit import plots
@@ -32,7 +31,7 @@ from training.kit.outcome import Outcome
 from training.kit.panel import Panel, build
 from training.kit.progress import Progress
 from training.kit.questions.base import Question
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import question_of
 from training.kit.ranges import learn, vitals_of
 from training.kit.reliability import of_tabular
 from training.kit.spec import ModelSpec
@@ -69,7 +68,7 @@ def train(
     The fits on all rows keep checkpoints, below a folder of the model's name, and remove them when they are done. The
     fits of the walk forward keep none: each is short, and they are worth nothing without each other.
     """
-    question = QUESTIONS[task_of(model).identity.name]
+    question = question_of(model)
     family = tabular_family(spec.family)
     splitter = PurgedWalkForward.of(spec.splits)
     progress.total = len(spec.tiers) * (splitter.folds + 1) + 1
@@ -96,7 +95,7 @@ def train(
         plots={**_plots(tiers[-1], question), plots.CALIBRATION: plots.calibration(found)},
         calibration=found,
         foremost=foremost,
-        books=dict(_books(tiers, series)),
+        books=dict(_books(tiers, series, question.target.horizon)),
         cases=golden_cases(series, spec.tiers),
         checks=checks,
         rows=len(last.rows),
@@ -200,11 +199,11 @@ def _foremost(trained: TrainedTier) -> tuple[tuple[str, float], ...]:
     return tuple((names[at], float(gain[at] / total)) for at in order if gain[at] > 0)
 
 
-def _books(tiers: Sequence[TrainedTier], series: Mapping[str, Bars]) -> Iterator[tuple[int, Book]]:
+def _books(tiers: Sequence[TrainedTier], series: Mapping[str, Bars], horizon: int) -> Iterator[tuple[int, Book]]:
     """Yield the book of each tier whose forecasts can be followed."""
     for trained in tiers:
         rows = scored_rows(trained.panel, trained.out)
-        if (book := followed(trained.out.forecast, rows, series)) is not None:
+        if (book := followed(trained.out.forecast, rows, series, horizon)) is not None:
             yield trained.panel.tier, book
 
 

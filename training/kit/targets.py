@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -30,27 +31,25 @@ class Target:
     values: Callable[[Bars], FloatArray]
 
 
-def next_log_return(bars: Bars) -> FloatArray:
-    """Return ``log(close[t+1] / close[t])``."""
-    return _ahead(np.log(bars.close[1:] / bars.close[:-1]), len(bars))
+def log_return(bars: Bars, horizon: int = 1) -> FloatArray:
+    """Return ``log(close[t+h] / close[t])``."""
+    return _ahead(np.log(bars.close[horizon:] / bars.close[:-horizon]), len(bars))
 
 
-def next_up(bars: Bars) -> FloatArray:
-    """Return 1 if ``close[t+1] > close[t]``, else 0; an unchanged close is not up."""
-    return _ahead((bars.close[1:] > bars.close[:-1]).astype(np.float64), len(bars))
+def up(bars: Bars, horizon: int = 1) -> FloatArray:
+    """Return 1 if ``close[t+h] > close[t]``, else 0; an unchanged close is not up."""
+    return _ahead((bars.close[horizon:] > bars.close[:-horizon]).astype(np.float64), len(bars))
 
 
-def next_session_variance(bars: Bars) -> FloatArray:
-    """Return the Garman-Klass variance plus squared overnight gap of session t+1."""
-    return _ahead(session_variance(bars)[1:], len(bars))
+def mean_variance(bars: Bars, horizon: int = 1) -> FloatArray:
+    """Return the mean over t+1..t+h of session variance: Garman-Klass variance plus squared overnight gap."""
+    return _ahead(_window_means(bars, horizon), len(bars))
 
 
 def week_volatility(bars: Bars) -> FloatArray:
     """Return the root mean session variance of the 5 sessions that end at t, shape (n,); NaN for the first 5 bars."""
     result = np.full(len(bars), np.nan)
-    rows = len(bars) - RISK_HORIZON
-    if rows > 0:
-        result[RISK_HORIZON:] = np.sqrt(np.mean(windows(session_variance(bars)[1:], RISK_HORIZON, rows), axis=-1))
+    result[RISK_HORIZON:] = np.sqrt(_window_means(bars, RISK_HORIZON))
     return result
 
 
@@ -73,18 +72,47 @@ def risk_class(bars: Bars, *, ahead: int = RISK_HORIZON) -> FloatArray:
     return result
 
 
+def _window_means(bars: Bars, width: int) -> FloatArray:
+    """Return the mean session variance of every run of ``width`` sessions that have a night, shape (n - width,)."""
+    rows = len(bars) - width
+    if rows <= 0:
+        return np.zeros(0)
+    means: FloatArray = np.mean(windows(session_variance(bars)[1:], width, rows), axis=-1)
+    return means
+
+
 def _ahead(values: FloatArray, n: int) -> FloatArray:
-    """Place the values of sessions 1..n-1 one row earlier; the last row has none."""
+    """Place what is known of the first bars, and NaN for the last ones, whose sessions ahead are not all there."""
     result = np.full(n, np.nan)
-    result[: n - 1] = values
+    result[: len(values)] = values
     return result
 
 
-NEXT_RETURN: Final = Target("next_log_return", "log(close[t+1] / close[t])", 1, next_log_return)
-NEXT_UP: Final = Target("next_up", "1 if close[t+1] > close[t] else 0", 1, next_up)
-NEXT_VARIANCE: Final = Target(
-    "next_session_variance", "Garman-Klass variance[t+1] + log(open[t+1] / close[t])^2", 1, next_session_variance
-)
+def return_over(horizon: int) -> Target:
+    """Return the target of the log return over so many sessions."""
+    definition = f"log(close[t+{horizon}] / close[t])"
+    name = "next_log_return" if horizon == 1 else f"log_return_{horizon}"
+    return Target(name, definition, horizon, partial(log_return, horizon=horizon))
+
+
+def up_over(horizon: int) -> Target:
+    """Return the target of the direction over so many sessions."""
+    name = "next_up" if horizon == 1 else f"up_{horizon}"
+    return Target(name, f"1 if close[t+{horizon}] > close[t] else 0", horizon, partial(up, horizon=horizon))
+
+
+def variance_over(horizon: int) -> Target:
+    """Return the target of the variance of a session over so many sessions: their mean, so that horizons compare."""
+    name, definition = "next_session_variance", "Garman-Klass variance[t+1] + log(open[t+1] / close[t])^2"
+    if horizon > 1:
+        name = f"mean_session_variance_{horizon}"
+        definition = f"mean over i = t+1..t+{horizon} of Garman-Klass variance[i] + log(open[i] / close[i-1])^2"
+    return Target(name, definition, horizon, partial(mean_variance, horizon=horizon))
+
+
+NEXT_RETURN: Final = return_over(1)
+NEXT_UP: Final = up_over(1)
+NEXT_VARIANCE: Final = variance_over(1)
 RISK: Final = Target(
     "risk_class",
     "tercile (0, 1, 2) of root mean session variance over t+1..t+5 among its own values at t-503..t",

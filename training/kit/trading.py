@@ -1,6 +1,8 @@
 """What a forecast would have earned if it were followed blindly, before costs, and what costs would have left of it.
 
 Every symbol is held long or short by the sign of the forecast, each with the same weight, from one close to the next.
+A forecast of several sessions is followed for all of them, by an equal part of the position each: what is held is the
+mean of as many last signs (Jegadeesh & Titman 1993), so that no day of the week is chosen to trade on.
 That is no strategy that anyone should follow. It turns a forecast into money by a rule without settings, so that
 nothing can be tuned to please.
 """
@@ -19,7 +21,7 @@ from models.tasks.base import Columns
 from models.tasks.direction import EVEN
 from training.kit.panel import dated
 from training.kit.questions.base import Rows
-from training.kit.targets import next_log_return
+from training.kit.targets import log_return
 
 SESSIONS: Final = 252
 BASIS_POINTS: Final = 1e4
@@ -116,11 +118,12 @@ def sides(said: Columns) -> FloatArray | None:
     return np.where(said["expected_return"] >= 0, 1.0, -1.0) if "expected_return" in said else None
 
 
-def book(side: FloatArray, log_return: FloatArray, date: DateArray, symbol: IntArray) -> Book:
-    """Follow the sides, each of shape (n,), with simple returns from close to close.
+def book(side: FloatArray, log_return: FloatArray, date: DateArray, symbol: IntArray, horizon: int = 1) -> Book:
+    """Follow the sides, each of shape (n,), for ``horizon`` rows, with simple returns from each close to the next.
 
     A symbol that has no row on a day has no position on it; to close one and to open one are trades.
     """
+    side = _positions(side, date, symbol, horizon)
     days, day = np.unique(date, return_inverse=True)
     counts = np.bincount(day)
     simple = np.expm1(log_return)
@@ -141,14 +144,25 @@ def coming_returns(series: Mapping[str, Bars], rows: Rows) -> FloatArray:
     result = np.full(len(rows), np.nan)
     for number, bars in enumerate(series.values()):
         mine = rows.symbol == number
-        result[mine] = next_log_return(bars)[np.searchsorted(dated(bars), rows.date[mine])]
+        result[mine] = log_return(bars)[np.searchsorted(dated(bars), rows.date[mine])]
     return result
 
 
-def followed(said: Columns, rows: Rows, series: Mapping[str, Bars]) -> Book | None:
+def followed(said: Columns, rows: Rows, series: Mapping[str, Bars], horizon: int = 1) -> Book | None:
     """Return the book that follows forecasts of ``rows``; None if they say nothing of the direction."""
     side = sides(said)
-    return None if side is None else book(side, coming_returns(series, rows), rows.date, rows.symbol)
+    return None if side is None else book(side, coming_returns(series, rows), rows.date, rows.symbol, horizon)
+
+
+def _positions(side: FloatArray, date: DateArray, symbol: IntArray, horizon: int) -> FloatArray:
+    """Return the mean of the last ``horizon`` sides of each symbol, shape (n,); before there are so many, of 0 too."""
+    result = np.zeros(len(side))
+    for each in np.unique(symbol):
+        mine = np.flatnonzero(symbol == each)
+        mine = mine[np.argsort(date[mine], kind="stable")]
+        for age in range(min(horizon, len(mine))):
+            result[mine[age:]] += side[mine[: len(mine) - age]]
+    return result / horizon
 
 
 def judge(of: Book, trials: int) -> Trading:

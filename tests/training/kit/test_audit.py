@@ -52,7 +52,7 @@ def caught(check: Check, what: str) -> bool:
     return not check.passed and what in check.detail
 
 
-@pytest.mark.parametrize("task", QUESTIONS)
+@pytest.mark.parametrize("task", [*QUESTIONS, "direction_5", "volatility_5"])
 def test_an_honest_evaluation_finds_nothing(task: str) -> None:
     """Of any question, and no forecast moves."""
     series = markets(1150) if task == "risk" else SERIES
@@ -91,7 +91,7 @@ def test_a_yardstick_of_all_rows_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
     """A scaler that was fitted on the whole sample gives no skill that a score would show; here it moves bits."""
 
     def everything(panel: Panel, _train: IntArray) -> HarScale:
-        return fit_scale(har_widths(panel.tier), panel.logs, panel.next_variance)
+        return fit_scale(har_widths(panel.tier), panel.logs, panel.variance_ahead)
 
     monkeypatch.setattr(Panel, "scale", everything)
     checks = named(examine("some_volatility", SPEC, SERIES, "quick"))

@@ -1,5 +1,6 @@
 """Panels, and the fit of the yardstick."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,11 @@ from feature_mapper.mapper import compute
 from feature_mapper.typing import FloatArray
 from models.scale import FLOOR
 from tests.training.kit.support import MONDAY, market, markets
-from training.kit.panel import build, fit_scale, har_widths
-from training.kit.questions.registry import QUESTIONS
+from training.kit.panel import Panel, build, dated, fit_scale, har_widths
+from training.kit.questions.registry import QUESTIONS, question_of
 from training.kit.scores import qlike
 from training.kit.spec import SpecError
-from training.kit.targets import NEXT_VARIANCE
+from training.kit.targets import variance_over
 
 TIERS = (1, 22, 64, 253, 509)
 TRUTH = (0.3, 0.4, 0.3)
@@ -37,11 +38,11 @@ def outcomes(logs: FloatArray, seed: int) -> FloatArray:
     return variance
 
 
-@pytest.mark.parametrize("task", QUESTIONS)
+@pytest.mark.parametrize("task", [*QUESTIONS, "return_5", "direction_5", "volatility_5"])
 @pytest.mark.parametrize("tier", [1, 22, 64])
 def test_rows_are_those_of_the_mapper_and_the_target(task: str, tier: int) -> None:
     """Each row: the features of its bar to the bit, its label, its days, its symbol; none without a label."""
-    question, series, features = QUESTIONS[task], markets(620), within(tier)
+    question, series, features = question_of(f"some_{task}"), markets(620), within(tier)
     panel = build(series, question, features, tier)
     assert not np.isnan(panel.rows.y).any()
     assert not any(np.isnan(values).any() for values in panel.rows.context.values())
@@ -55,7 +56,7 @@ def test_rows_are_those_of_the_mapper_and_the_target(task: str, tier: int) -> No
         assert np.array_equal(panel.x[mine], compute(bars, features)[at], equal_nan=True)
         assert np.array_equal(panel.rows.y[mine], question.target.values(bars)[at])
         assert np.array_equal(panel.rows.label_end[mine], bars.date[at + question.target.horizon])
-        assert np.array_equal(panel.next_variance[mine], NEXT_VARIANCE.values(bars)[at])
+        assert np.array_equal(panel.variance_ahead[mine], variance_over(question.target.horizon).values(bars)[at])
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -70,6 +71,25 @@ def test_yardstick_of_the_panel_is_that_of_the_bars(tier: int) -> None:
         for row in np.flatnonzero(panel.rows.symbol == number)[::37]:
             at = int(np.searchsorted(bars.date, panel.rows.date[row]))
             assert scale.volatility(bars[at + 1 - tier : at + 1], 1)[0] == offline[row]
+
+
+def test_the_yardstick_of_a_week_is_of_the_week() -> None:
+    """Unbiased for the mean of the sessions asked about, and less moved by the last session than that of one day."""
+    series = markets(3000)
+    day, week = (build(series, question_of(f"some_return{name}"), (), 64) for name in ("", "_5"))
+    scales = [panel.scale(np.arange(len(panel.rows))) for panel in (day, week)]
+    forecast = np.square(week.volatility(scales[1]))
+    assert np.mean(variance_of_week(series, week) / forecast) == pytest.approx(1.0, abs=1e-6)
+    assert scales[1].weights[0] < scales[0].weights[0]
+
+
+def variance_of_week(series: Mapping[str, Bars], panel: Panel) -> FloatArray:
+    """Return the mean session variance of the five sessions after each row."""
+    result = np.full(len(panel.rows), np.nan)
+    for number, bars in enumerate(series.values()):
+        mine = panel.rows.symbol == number
+        result[mine] = variance_over(5).values(bars)[np.searchsorted(dated(bars), panel.rows.date[mine])]
+    return result
 
 
 def test_widths_fit_into_their_tier() -> None:
@@ -124,7 +144,7 @@ def test_closes_alone_are_measured_by_their_mean_where_nothing_else_is_known() -
     """The floor is the level of every row then: the forecast of one bar is the mean variance, and all are kept."""
     panel = build({"A": flattened(900, 900)}, QUESTIONS["volatility"], (), 1)
     scale = panel.scale(np.arange(len(panel.rows)))
-    assert np.square(panel.volatility(scale)) == pytest.approx(np.maximum(panel.next_variance, FLOOR).mean())
+    assert np.square(panel.volatility(scale)) == pytest.approx(np.maximum(panel.variance_ahead, FLOOR).mean())
 
 
 def test_fit_finds_planted_weights() -> None:

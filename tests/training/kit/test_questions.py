@@ -8,6 +8,7 @@ from data.sources.known_truth import KnownTruth, generate
 from feature_mapper.typing import FloatArray
 from models.scale import FLOOR
 from models.tasks.direction import DirectionHead
+from models.tasks.registry import task_of
 from models.tasks.returns import ReturnHead
 from models.tasks.risk import RiskHead
 from models.tasks.volatility import VolatilityHead
@@ -15,7 +16,7 @@ from tests.training.kit.support import MONDAY, market
 from training.kit.calibration import platt
 from training.kit.questions.base import Rows
 from training.kit.questions.direction import DirectionQuestion, calibration_error
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import QUESTIONS, question_of
 from training.kit.questions.returns import ReturnQuestion
 from training.kit.questions.risk import RiskQuestion
 from training.kit.questions.volatility import VolatilityQuestion
@@ -189,6 +190,33 @@ def test_questions_are_found_by_their_task(task: str) -> None:
     question = QUESTIONS[task]
     assert question.task.identity.name == task
     assert question.target.horizon == question.task.identity.horizon
+
+
+@pytest.mark.parametrize("model", ["lightgbm_return", "lightgbm_direction", "lightgbm_volatility"])
+@pytest.mark.parametrize("horizon", [2, 5, 21])
+def test_questions_are_found_at_the_horizon_that_a_name_states(model: str, horizon: int) -> None:
+    """The same in all but the sessions that they are about; without one it is the task's own."""
+    usual, later = question_of(model), question_of(f"{model}_{horizon}")
+    assert usual is QUESTIONS[usual.task.identity.name]
+    assert type(later) is type(usual)
+    assert later.task.identity == task_of(f"{model}_{horizon}").identity
+    assert later.target.horizon == later.task.identity.horizon == horizon
+    bars = market(300, 9)
+    assert later.context(bars).keys() == usual.context(bars).keys()
+    assert f"t+{horizon}" in later.target.definition
+    assert later.target.name != usual.target.name
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_volatility_rivals_are_unbiased_at_their_horizon(horizon: int) -> None:
+    """By the outcomes of that horizon: the mean of several sessions is as large, and far steadier."""
+    bars, question = market(900, 6), VolatilityQuestion(horizon)
+    context, y = question.context(bars), question.target.values(bars)
+    known = np.flatnonzero(~np.isnan(y) & ~np.isnan(context["ewma"]))
+    train = rows(y[known], **{name: values[known] for name, values in context.items()})
+    rivals = question.baselines(train, train, np.full(len(known), 0.01), 64)
+    for name in ("rolling_mean", "ewma", "long_run"):
+        assert np.mean(train.y / np.square(rivals[name]["volatility"])) == pytest.approx(1.0), name
 
 
 @pytest.mark.parametrize("spread", [0.01, 0.03, 0.3])

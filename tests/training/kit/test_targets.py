@@ -18,11 +18,14 @@ from training.kit.targets import (
     RISK_HORIZON,
     TWO_YEARS,
     Target,
+    return_over,
     risk_class,
+    up_over,
+    variance_over,
     week_volatility,
 )
 
-TARGETS = (NEXT_RETURN, NEXT_UP, NEXT_VARIANCE, RISK)
+TARGETS = (NEXT_RETURN, NEXT_UP, NEXT_VARIANCE, RISK, return_over(5), up_over(5), variance_over(5))
 RISK_WARM_UP = RISK_HORIZON + TWO_YEARS - 1
 """Position of the first bar that has two years of weeks behind it."""
 
@@ -65,6 +68,27 @@ def test_next_session_targets_equal_plain_python(market: Market, n: int) -> None
         assert NEXT_RETURN.values(bars)[at] == pytest.approx(math.log(bars.close[at + 1] / bars.close[at]), abs=1e-14)
         assert NEXT_UP.values(bars)[at] == (1 if bars.close[at + 1] > bars.close[at] else 0)
         assert NEXT_VARIANCE.values(bars)[at] == pytest.approx(variance_of(bars, at + 1), rel=1e-9, abs=1e-14)
+
+
+@given(market=markets, n=st.integers(1, 60), horizon=st.integers(1, 21))
+def test_targets_of_any_horizon_equal_plain_python(market: Market, n: int, horizon: int) -> None:
+    """The return is the sum of the returns of its sessions, the variance their mean, and ties are not up."""
+    bars = market.bars(n)
+    returns, ups, variances = (of(horizon).values(bars) for of in (return_over, up_over, variance_over))
+    for at in range(n - horizon):
+        steps = [math.log(bars.close[day + 1] / bars.close[day]) for day in range(at, at + horizon)]
+        assert returns[at] == pytest.approx(math.fsum(steps), abs=1e-12)
+        assert ups[at] == (1 if bars.close[at + horizon] > bars.close[at] else 0)
+        sessions = [variance_of(bars, day) for day in range(at + 1, at + horizon + 1)]
+        assert variances[at] == pytest.approx(math.fsum(sessions) / horizon, rel=1e-9, abs=1e-13)
+    for values in (returns, ups, variances):
+        assert np.isnan(values[max(n - horizon, 0) :]).all()
+
+
+def test_a_week_of_variance_is_that_of_the_risk_class() -> None:
+    """Both speak of the same five sessions, seen from either end."""
+    bars = market(40, seed=4)
+    assert np.array_equal(np.sqrt(variance_over(5).values(bars)[:-5]), week_volatility(bars)[5:], equal_nan=True)
 
 
 def test_risk_classes_equal_brute_force() -> None:

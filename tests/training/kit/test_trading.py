@@ -44,6 +44,30 @@ def test_a_book_by_hand() -> None:
     assert told.break_even_bp == pytest.approx(told.mean_bp / told.turnover)
 
 
+def test_a_forecast_of_several_sessions_is_followed_for_all_of_them() -> None:
+    """A half of the position on each of two days, by the side of each; the book fills in as many days."""
+    side, returns = np.array([1.0, 1.0, -1.0, -1.0]), np.log1p(np.array([0.01, 0.02, 0.03, 0.04]))
+    date = np.arange(4).astype("datetime64[D]")
+    found = book(side, returns, date, np.zeros(4, np.int64), horizon=2)
+    assert found.returns == pytest.approx([0.005, 0.02, 0.0, -0.04])
+    assert found.turnover == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)
+    assert found.long == pytest.approx([0.01, 0.02, 0.03, 0.04])
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 5])
+def test_symbols_are_followed_each_by_its_own_sides(horizon: int) -> None:
+    """Whatever stands beside it, and in whatever order: a symbol's part of the book is its book alone, halved."""
+    rng = np.random.default_rng(8)
+    n = 40
+    side, returns = np.where(rng.random(2 * n) < 0.5, 1.0, -1.0), rng.normal(0, 0.01, 2 * n)
+    date, symbol = np.tile(np.arange(n).astype("datetime64[D]"), 2), np.repeat([0, 1], n)
+    order = rng.permutation(2 * n)
+    both = book(side[order], returns[order], date[order], symbol[order], horizon)
+    alone = [book(side[at], returns[at], date[at], np.zeros(n, np.int64), horizon) for at in (slice(n), slice(n, None))]
+    assert both.returns == pytest.approx((alone[0].returns + alone[1].returns) / 2)
+    assert both.turnover == pytest.approx((alone[0].turnover + alone[1].turnover) / 2)
+
+
 def test_costs_of_the_break_even_leave_nothing() -> None:
     """Taken off every trade."""
     found = book(*by_hand())

@@ -18,7 +18,7 @@ from training.kit.fitting import fit
 from training.kit.panel import Panel, build
 from training.kit.questions.base import Question
 from training.kit.questions.direction import DirectionQuestion
-from training.kit.questions.registry import QUESTIONS
+from training.kit.questions.registry import QUESTIONS, question_of
 from training.kit.questions.returns import ReturnQuestion
 from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
@@ -117,7 +117,7 @@ def test_a_fold_without_a_class_is_refused() -> None:
 @functools.cache
 def panel_of_markets(name: str) -> Panel:
     """Return a real panel of two generated markets, short histories, all features that they fill."""
-    return build(markets(1000), QUESTIONS[name], within(22), 22)
+    return build(markets(1000), question_of(f"some_{name}"), within(22), 22)
 
 
 def spec_of(question: Question) -> ModelSpec:
@@ -129,7 +129,7 @@ def spec_of(question: Question) -> ModelSpec:
 @functools.cache
 def truth_of_markets(name: str) -> OutOfFold:
     """Return the walk over that panel, which altered ones are held to."""
-    return walk(panel_of_markets(name), QUESTIONS[name], spec_of(QUESTIONS[name]))
+    return walk(panel_of_markets(name), question_of(f"some_{name}"), spec_of(question_of(f"some_{name}")))
 
 
 def falsified(panel: Panel, question: Question, rows: BoolArray) -> Panel:
@@ -141,8 +141,8 @@ def falsified(panel: Panel, question: Question, rows: BoolArray) -> Panel:
         y[rows] = 1 - y[rows]
     else:
         y[rows] = 7 * y[rows] + 1e-5
-    variance = np.where(rows, 50 * panel.next_variance, panel.next_variance)
-    return replace(panel, rows=replace(panel.rows, y=y), next_variance=variance)
+    variance = np.where(rows, 50 * panel.variance_ahead, panel.variance_ahead)
+    return replace(panel, rows=replace(panel.rows, y=y), variance_ahead=variance)
 
 
 def folds_of(panel: Panel) -> list[Fold]:
@@ -158,7 +158,7 @@ def until(values: Columns | dict[str, Columns], count: int) -> list[FloatArray]:
     return columns
 
 
-questions = pytest.mark.parametrize("name", QUESTIONS)
+questions = pytest.mark.parametrize("name", [*QUESTIONS, "return_5", "volatility_5"])
 
 
 @questions
@@ -168,7 +168,7 @@ def test_later_outcomes_change_no_earlier_forecast(name: str, number: int) -> No
 
     Fits, class weights, the choice of features, calibration and conformal widths would all give themselves away.
     """
-    question, panel = QUESTIONS[name], panel_of_markets(name)
+    question, panel = question_of(f"some_{name}"), panel_of_markets(name)
     fold = folds_of(panel)[number]
     truth = truth_of_markets(name)
     other = walk(falsified(panel, question, panel.rows.label_end >= fold.first), question, spec_of(question))
@@ -185,7 +185,7 @@ def test_later_outcomes_change_no_earlier_forecast(name: str, number: int) -> No
 @questions
 def test_earlier_outcomes_do_change_later_forecasts(name: str) -> None:
     """The law above has teeth: what the first fold taught is in the forecasts of all later ones."""
-    question, panel = QUESTIONS[name], panel_of_markets(name)
+    question, panel = question_of(f"some_{name}"), panel_of_markets(name)
     first, _, third, *_ = folds_of(panel)
     truth = truth_of_markets(name)
     taught = (panel.rows.date >= first.first) & (panel.rows.date <= first.last)
@@ -198,7 +198,7 @@ def test_earlier_outcomes_do_change_later_forecasts(name: str) -> None:
 @questions
 def test_forecasts_of_a_fold_do_not_depend_on_its_own_features_of_later_days(name: str) -> None:
     """Rows of the last fold altered: nothing before moves, and in that fold only the altered rows."""
-    question, panel = QUESTIONS[name], panel_of_markets(name)
+    question, panel = question_of(f"some_{name}"), panel_of_markets(name)
     last = folds_of(panel)[-1]
     late = panel.rows.date >= last.first + (last.last - last.first) // 2
     other = walk(replace(panel, x=np.where(late[:, None], 0.5, panel.x)), question, spec_of(question))

@@ -45,7 +45,7 @@ class Rows:
 
 
 class Question(Protocol):
-    """A tabular task, as training sees it. Implementations hold nothing."""
+    """A tabular task, as training sees it. Implementations hold no more than their horizon."""
 
     @property
     def task(self) -> TabularTask:

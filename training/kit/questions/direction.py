@@ -13,18 +13,21 @@ from models.tasks.direction import EVEN, Direction
 from training.kit.calibration import of_direction
 from training.kit.questions.base import Rows
 from training.kit.scores import log_loss
-from training.kit.targets import NEXT_UP
+from training.kit.targets import up_over
 
 BINS: Final = 10
 
 
 class DirectionQuestion:
-    """Up or not, by log loss."""
+    """Up or not over a horizon, by log loss."""
 
-    task: Final = Direction()
-    target: Final = NEXT_UP
     objective: Final[Objective] = "binary"
     metric: Final = "log_loss_skill"
+
+    def __init__(self, horizon: int = 1) -> None:
+        """Ask of so many sessions."""
+        self.task: Final = Direction(horizon)
+        self.target: Final = up_over(horizon)
 
     def context(self, bars: Bars) -> dict[str, FloatArray]:  # noqa: ARG002  one signature for all questions
         """Need nothing beyond the target."""

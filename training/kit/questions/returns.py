@@ -13,23 +13,26 @@ from models.tasks.base import Columns, Head
 from models.tasks.returns import Return, ReturnHead
 from training.kit.questions.base import Rows
 from training.kit.scores import conformal_quantiles, squared_error
-from training.kit.targets import NEXT_RETURN
+from training.kit.targets import return_over
 
 
 class ReturnQuestion:
-    """Next log return, by squared error."""
+    """Log return over a horizon, by squared error."""
 
-    task: Final = Return()
-    target: Final = NEXT_RETURN
     objective: Final[Objective] = "regression"
     metric: Final = "mse_skill"
+
+    def __init__(self, horizon: int = 1) -> None:
+        """Ask of so many sessions."""
+        self.task: Final = Return(horizon)
+        self.target: Final = return_over(horizon)
 
     def context(self, bars: Bars) -> dict[str, FloatArray]:  # noqa: ARG002  one signature for all questions
         """Need nothing beyond the target."""
         return {}
 
     def label(self, y: FloatArray, scale: FloatArray) -> FloatArray:
-        """Fit the return in units of its forecast volatility, so that rough weeks do not outvote calm years."""
+        """Fit the return in units of the forecast volatility of a session: rough weeks do not outvote calm years."""
         return y / scale
 
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions

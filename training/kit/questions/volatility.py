@@ -16,7 +16,7 @@ from models.tasks.base import Columns, Head
 from models.tasks.volatility import Volatility, VolatilityHead
 from training.kit.questions.base import Rows
 from training.kit.scores import qlike
-from training.kit.targets import NEXT_VARIANCE
+from training.kit.targets import variance_over
 
 MONTH: Final = 21
 EWMA_DECAY: Final = 0.94
@@ -26,12 +26,15 @@ EWMA_WINDOW: Final = 126
 
 
 class VolatilityQuestion:
-    """Next session's variance, by QLIKE."""
+    """Mean variance of the sessions of a horizon, by QLIKE."""
 
-    task: Final = Volatility()
-    target: Final = NEXT_VARIANCE
     objective: Final[Objective] = "positive"
     metric: Final = "qlike_skill"
+
+    def __init__(self, horizon: int = 1) -> None:
+        """Ask of so many sessions."""
+        self.task: Final = Volatility(horizon)
+        self.target: Final = variance_over(horizon)
 
     def context(self, bars: Bars) -> dict[str, FloatArray]:
         """Return means of session variance: rolling, EWMA, and of all sessions so far; and that of the bar alone.

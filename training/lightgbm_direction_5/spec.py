@@ -1,0 +1,21 @@
+"""As shallow and slow as that of one session: weeks overlap, so there is a fifth as much to learn from."""
+
+from training.kit.spec import ModelSpec
+
+SPEC = ModelSpec(
+    family="lightgbm",
+    parameters={
+        "rounds": 40,
+        "learning_rate": 0.02,
+        "num_leaves": 5,
+        "min_data_in_leaf": 500,
+        "feature_fraction": 0.5,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "lambda_l2": 20.0,
+        "max_bin": 63,
+    },
+    families=("drawdown", "momentum", "range_volatility", "returns", "trend"),
+    keep=8,
+    tiers=(1, 22, 253),
+)
