@@ -40,7 +40,7 @@ def universe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of three markets and a file that is none."""
     folder = tmp_path_factory.mktemp("universe")
     for number, symbol in enumerate(SYMBOLS):
-        write_csv(folder, symbol, market(1700, number))
+        write_csv(folder, symbol, market(2100, number))
     (folder / "NOTES.csv").write_text("nothing,to,see\n")
     return folder
 

@@ -16,6 +16,9 @@ SPEC = ModelSpec(
         "lambda_l2": 5.0,
         "max_bin": 63,
     },
+    alternatives=(
+        {"rounds": 300, "learning_rate": 0.03, "num_leaves": 31, "min_data_in_leaf": 200, "feature_fraction": 0.3},
+    ),
     families=(
         "anniversaries",
         "calendar",
