@@ -17,12 +17,12 @@ SPEC = ModelSpec(
         "max_bin": 63,
     },
     families=(
-        "anniversaries",
         "calendar",
         "candle",
         "drawdown",
         "jumps",
         "momentum",
+        "quarter",
         "range_volatility",
         "returns",
         "volume",
