@@ -15,7 +15,7 @@ SPEC = ModelSpec(
         "lambda_l2": 20.0,
         "max_bin": 63,
     },
-    families=("drawdown", "momentum", "range_volatility", "returns", "trend"),
+    families=("momentum", "range_volatility", "returns"),
     keep=8,
     tiers=(1, 22, 253),
 )

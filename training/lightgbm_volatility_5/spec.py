@@ -20,12 +20,12 @@ SPEC = ModelSpec(
         {"rounds": 300, "learning_rate": 0.03, "num_leaves": 31, "min_data_in_leaf": 200, "feature_fraction": 0.3},
     ),
     families=(
-        "anniversaries",
         "calendar",
         "candle",
         "drawdown",
         "jumps",
         "momentum",
+        "quarter",
         "range_volatility",
         "returns",
         "volume",
