@@ -27,6 +27,9 @@ LEAST: Final = 100
 SMALLEST: Final = 1e-12
 """Probability below which log loss counts no further: a forest may give none to what then comes."""
 
+LINE: Final = 2
+"""Different margins that a line goes through already."""
+
 H = TypeVar("H", bound=Head)
 Map = Callable[[FloatArray, FloatArray], H]
 """From margins and outcomes to the head that was fitted to them."""
@@ -114,7 +117,10 @@ def beta(margin: FloatArray, y: FloatArray) -> DirectionHead:
     """Fit ``log odds = a ln p - b ln(1 - p) + c`` of ``p = sigmoid(margin)``, a and b >= 0 (Kull et al. 2017).
 
     Written with ``slope = (a + b) / 2`` and ``asymmetry = (a - b) / 2``. Where a or b came out below 0, it is Platt's.
+    So it is where margins have two values only, as those of a single split: any bend goes through two points.
     """
+    if len(np.unique(margin)) <= LINE:
+        return platt(margin, y)
     (slope, asymmetry), intercept = _logistic(np.column_stack([margin, certainty(margin)]), y)
     if slope <= abs(asymmetry):
         return platt(margin, y)

@@ -112,6 +112,18 @@ def test_no_map_turns_margins_upside_down(fit: Callable[[FloatArray, FloatArray]
     assert fit(margin, y) == base_rate(margin, y)
 
 
+@pytest.mark.parametrize("values", [(0.1, 0.3), (0.2, 0.2), (-0.4, 0.1)])
+def test_two_margins_leave_no_bend_to_find(values: tuple[float, float]) -> None:
+    """Trees of one split say no more: the line gives both their frequencies, and nothing is ill-conditioned."""
+    margin = np.random.default_rng(13).choice(values, N)
+    y = drawn(3 * margin, 14)
+    head = beta(margin, y)
+    assert head == platt(margin, y)
+    said = Direction().columns(margin, ONES, head)["probability_up"]
+    for value in set(values):
+        assert said[margin == value].mean() == pytest.approx(y[margin == value].mean(), abs=1e-4)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_temperature_is_found(temperature: float) -> None:
     """Of shares that are too flat, right, or too sharp; weights of training are taken out first."""
