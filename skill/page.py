@@ -75,7 +75,8 @@ def _lines(found: Report) -> Iterator[str]:
     )
     yield f"{found.comparisons} comparisons were made: of so many, one in twenty differs at 5 % by chance alone."
     yield SURVIVORS
-    yield f"Made in {found.seconds:,} s with {found.peak_mib:,} MiB at most."
+    kept = ", with fits that an earlier run had kept" if found.resumed else ""
+    yield f"Made in {found.seconds:,} s with {found.peak_mib:,} MiB at most{kept}."
     if about.left_out:
         yield f"Left out: {', '.join(sorted(about.left_out))}."
     yield from _absent(found)

@@ -59,7 +59,10 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that pages say. ``comparisons`` counts the trials: of so many tests, some succeed by chance."""
+    """Everything that pages say. ``comparisons`` counts the trials: of so many tests, some succeed by chance.
+
+    ``seconds`` are those of the run that made it; ``resumed``: it found fits of an earlier one, whose time is not there.
+    """
 
     universe: About
     years: int
@@ -68,6 +71,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     embargo: int
     comparisons: int
     seconds: int
+    resumed: bool = False
     peak_mib: int
     results: tuple[Judged, ...]
 
@@ -81,7 +85,13 @@ def deepest(found: Report) -> Iterator[Judged]:
 
 
 def report(
-    universe: Universe, schedule: Schedule, results: Sequence[Result], seconds: float, peak_mib: float
+    universe: Universe,
+    schedule: Schedule,
+    results: Sequence[Result],
+    seconds: float,
+    peak_mib: float,
+    *,
+    resumed: bool,
 ) -> Report:
     """Judge every result against every rival."""
     books = sum(result.book is not None for result in results)
@@ -103,6 +113,7 @@ def report(
         embargo=schedule.embargo,
         comparisons=sum(len(result.scored.rivals) for result in results),
         seconds=round(seconds),
+        resumed=resumed,
         peak_mib=round(peak_mib),
         results=tuple(_judged(result, books) for result in results),
     )

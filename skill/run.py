@@ -74,6 +74,7 @@ def evaluate(options: Options, say: Callable[[str], None]) -> Report:
     universe = read_universe(None if options.universe == SAMPLE else options.universe).some(options.schedule.symbols)
     for name, reason in universe.left_out.items():
         say(f"{name} is left out: {reason}")
+    resumed = any(options.shelf.glob("*.npz"))
     shelf = Shelf.of(options.shelf, universe)
     found: list[Result] = []
     for model in models:
@@ -84,7 +85,7 @@ def evaluate(options: Options, say: Callable[[str], None]) -> Report:
         tiers = spec_of(model).tiers
         asked = tiers[-1:] if options.deepest else tiers
         found += _judge_of(model)(model, asked, universe, options.schedule, shelf, options.processes, told)
-    done = report(universe, options.schedule, found, time.monotonic() - begun, _peak_mib())
+    done = report(universe, options.schedule, found, time.monotonic() - begun, _peak_mib(), resumed=resumed)
     write(options.out, done)
     write_plots(options.out, done)
     write_page(options.out, done)

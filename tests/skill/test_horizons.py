@@ -66,7 +66,9 @@ def test_five_sessions_are_steadier_than_one(found: dict[str, list[Result]]) -> 
 @pytest.mark.slow
 def test_targets_are_about_one_session(found: dict[str, list[Result]]) -> None:
     """What the project has set itself for the next session is not held against models of five."""
-    judged = report(UNIVERSE, SCHEDULE, [result for results in found.values() for result in results], 1.0, 1.0)
+    judged = report(
+        UNIVERSE, SCHEDULE, [result for results in found.values() for result in results], 1.0, 1.0, resumed=False
+    )
     assert {verdict.model for verdict in verdicts(judged)} == {"lightgbm_volatility"}
     renamed = [dataclasses.replace(result, model="lightgbm_return") for result in found["lightgbm_return_5"]]
-    assert list(verdicts(report(UNIVERSE, SCHEDULE, renamed, 1.0, 1.0)))
+    assert list(verdicts(report(UNIVERSE, SCHEDULE, renamed, 1.0, 1.0, resumed=False)))
