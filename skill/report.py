@@ -61,7 +61,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that pages say. ``comparisons`` counts the trials: of so many tests, some succeed by chance.
 
-    ``seconds`` are those of the run that made it; ``resumed``: it found fits of an earlier one, whose time is not there.
+    ``seconds`` are of the run that made it. ``resumed``: it found fits of an earlier run, whose time is not in them.
     """
 
     universe: About
