@@ -22,8 +22,8 @@ TRANSITION_PSEUDO_COUNT: Final = 1.0
 """Transitions between each pair of states that are assumed seen before the data (Dirichlet prior, concentration 2)."""
 
 MAX_ITERATIONS: Final = 500
-TOLERANCE: Final = 1e-3
-"""Gain of the total log likelihood below which EM stops."""
+TOLERANCE: Final = 1e-7
+"""Gain of the log likelihood a row below which EM stops."""
 
 AGREED: Final = 1e-6
 """Difference in log likelihood a row within which two starts have come to rest at the same place."""
@@ -108,7 +108,7 @@ def _markov(z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Co
         covariance_type=covariance,
         transmat_prior=1.0 + TRANSITION_PSEUDO_COUNT,
         n_iter=MAX_ITERATIONS,
-        tol=TOLERANCE,
+        tol=TOLERANCE * len(z),  # hmmlearn's is the gain of all rows together
         random_state=seed,
         init_params="sc",
     )
@@ -134,7 +134,7 @@ def _mixture(z: FloatArray, lengths: Sequence[int], n_states: int, covariance: C
         n_states,
         covariance_type=covariance,
         max_iter=MAX_ITERATIONS,
-        tol=TOLERANCE / len(z),  # scikit-learn's is the gain a row
+        tol=TOLERANCE,
         random_state=seed,
         init_params="random_from_data",
     ).fit(z)
