@@ -120,7 +120,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         from skill import run
 
         shelf = _places()[1].parent / "skill"
-        models = () if options.model is None else (options.model,)
+        models = () if options.model is None else tuple(options.model.split(","))
         schedule = run.QUICK if options.quick else run.YEARLY
         deepest = options.deepest or options.quick
         run.evaluate(run.Options(options.universe, options.out, shelf, models, schedule, deepest), _say)
@@ -415,7 +415,7 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         action.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as parameters.num_leaves=15")
         action.add_argument("--config", type=Path, metavar="FILE", help="experiment, see docs/experiments.md")
     evaluate = commands.add_parser("evaluate", help="what a published version was worth, or all models on a universe")
-    evaluate.add_argument("model", nargs="?", metavar="MODEL")
+    evaluate.add_argument("model", nargs="?", metavar="MODEL", help="with --universe also several, by comma")
     evaluate.add_argument("version", nargs="?", metavar="VERSION", help="default: the one that serves")
     evaluate.add_argument("--universe", type=Path, metavar="DIR", help="of <SYMBOL>.csv, or sample: the skill report")
     evaluate.add_argument("--deepest", action="store_true", help="the longest history of each model only")

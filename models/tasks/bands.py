@@ -20,11 +20,13 @@ class LevelUnknown(BarcastError):
 class BandHead(Head, frozen=True, kw_only=True):
     """A head with a band: that of its own ``level``, and a table of others.
 
-    ``levels`` ascend; none are in versions that were trained before there was a table.
+    ``levels`` ascend; none are in versions that were trained before there was a table. ``rate`` is that at which the
+    levels of the errors followed what came (adaptive conformal inference); 0: they did not.
     """
 
     level: float
     levels: tuple[float, ...] = ()
+    rate: float = 0.0
 
     def table(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
         """Return each field of the band with its values by level, in the order of ``levels``."""

@@ -1,4 +1,4 @@
-"""Rivals of risk: the ordered logit that a statistician would begin with."""
+"""Rivals of risk: the commonest class, today's class, and the ordered logit that a statistician would begin with."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -53,7 +53,19 @@ class Repeat:
         return {"probabilities": np.eye(len(CLASSES))[panel.rows.context["today"][fold.test].astype(np.int64)]}
 
 
-RISK: Final[tuple[FoldRival, ...]] = (Repeat(), OrderedLogit())
+@dataclass(frozen=True, slots=True)
+class Majority:
+    """The class that most training rows had, for everyone and as a certainty."""
+
+    name: str = "majority"
+
+    def columns(self, panel: Panel, fold: Fold) -> Columns:
+        """As `FoldRival`; of classes as frequent, the calmer one."""
+        counts = np.bincount(panel.rows.y[fold.train].astype(np.int64), minlength=len(CLASSES))
+        return {"probabilities": np.tile(np.eye(len(CLASSES))[counts.argmax()], (len(fold.test), 1))}
+
+
+RISK: Final[tuple[FoldRival, ...]] = (Majority(), Repeat(), OrderedLogit())
 
 
 def _terms(panel: Panel) -> FloatArray:

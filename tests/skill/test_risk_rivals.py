@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from skill.rivals.risk import TERMS, OrderedLogit, Repeat
+from skill.rivals.risk import TERMS, Majority, OrderedLogit, Repeat
 from tests.skill.test_direction_rivals import fold
 from tests.training.kit.support import pooled
 from training.kit.panel import Panel
@@ -66,6 +66,16 @@ def test_todays_class_is_called_for_certain() -> None:
     said = Repeat().columns(replace(of, rows=rows), split)["probabilities"]
     assert np.array_equal(np.argmax(said, axis=1), today[split.test])
     assert set(said.ravel()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("common", [0, 1, 2])
+def test_the_majority_is_that_of_the_training_rows(common: int) -> None:
+    """Whatever the tested rows are like."""
+    of, split = panel(3), fold(panel(3))
+    y = np.full(len(of.rows), (common + 1) % 3, np.float64)
+    y[split.train[: len(split.train) // 2 + 1]] = common
+    said = Majority().columns(replace(of, rows=replace(of.rows, y=y)), split)["probabilities"]
+    assert np.array_equal(said, np.tile(np.eye(3)[common], (len(split.test), 1)))
 
 
 @pytest.mark.parametrize("width", [1, 4])

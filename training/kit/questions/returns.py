@@ -11,6 +11,7 @@ from models.families.base import Objective
 from models.tasks.bands import LEVELS
 from models.tasks.base import Columns, Head
 from models.tasks.returns import Return, ReturnHead
+from training.kit.adaptive import adapted, central_rank
 from training.kit.questions.base import Rows
 from training.kit.scores import conformal_quantiles, squared_error
 from training.kit.targets import return_over
@@ -36,10 +37,19 @@ class ReturnQuestion:
         return y / scale
 
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
-        """Take the split-conformal quantiles of the scaled out-of-fold errors."""
+        """Take the split-conformal quantiles of the scaled out-of-fold errors, at levels that follow what came."""
         errors = np.abs(rows.y - margin * scale) / scale
-        width, *widths = conformal_quantiles(errors, (level, *LEVELS))
-        return ReturnHead(level=level, width=width, mean=float(rows.y.mean()), levels=LEVELS, widths=tuple(widths))
+        asked = sorted({level, *LEVELS})
+        rate, states = adapted(central_rank(errors), rows.date, rows.label_end, asked, level)
+        by_level = dict(zip(asked, conformal_quantiles(errors, states.tolist()), strict=True))
+        return ReturnHead(
+            level=level,
+            width=by_level[level],
+            mean=float(rows.y.mean()),
+            levels=LEVELS,
+            widths=tuple(by_level[each] for each in LEVELS),
+            rate=rate,
+        )
 
     def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
         """Squared error."""

@@ -14,6 +14,7 @@ from models.scale import FLOOR
 from models.tasks.bands import LEVELS
 from models.tasks.base import Columns, Head
 from models.tasks.volatility import Volatility, VolatilityHead
+from training.kit.adaptive import adapted, central_rank
 from training.kit.questions.base import Rows
 from training.kit.scores import qlike
 from training.kit.targets import variance_over
@@ -55,12 +56,17 @@ class VolatilityQuestion:
         return np.maximum(y, FLOOR) / np.square(scale)
 
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
-        """Take the central quantiles of log(realised / forecast volatility) out of fold."""
+        """Take the central quantiles of log(realised / forecast volatility) out of fold, at levels that follow."""
         ratio = 0.5 * (np.log(np.maximum(rows.y, FLOOR)) - margin) - np.log(scale)
-        levels = np.array((level, *LEVELS))
-        (lower, *lowers), (upper, *uppers) = np.quantile(ratio, ((1 - levels) / 2, (1 + levels) / 2)).tolist()
+        asked = sorted({level, *LEVELS})
+        central = np.abs(2.0 * central_rank(ratio) - 1.0)
+        rate, states = adapted(central, rows.date, rows.label_end, asked, level)
+        ends = np.quantile(ratio, ((1 - states) / 2, (1 + states) / 2))
+        by_level = dict(zip(asked, ends.T.tolist(), strict=True))
+        lowers, uppers = zip(*(by_level[each] for each in LEVELS), strict=True)
+        lower, upper = by_level[level]
         return VolatilityHead(
-            level=level, lower=lower, upper=upper, levels=LEVELS, lowers=tuple(lowers), uppers=tuple(uppers)
+            level=level, lower=lower, upper=upper, levels=LEVELS, lowers=lowers, uppers=uppers, rate=rate
         )
 
     def loss(self, forecast: Columns, y: FloatArray) -> FloatArray:
