@@ -8,6 +8,7 @@ import numpy as np
 
 from feature_mapper.typing import FloatArray
 from models.manifest import Coverage
+from models.tasks.bands import LEVELS, at_level
 from models.tasks.base import Columns
 from models.tasks.registry import task_of
 from skill.audit import check_folds
@@ -84,7 +85,9 @@ def results(
             at = out.at[out.scored]
             others = alone | fold_rivals(task, panel, folds, shelf, processes, told)
             rivals = {name: {key: values[at] for key, values in other.items()} for name, other in others.items()}
-            said = Said(out.forecast, _quantile(panel, question, parts) if "expected_return" in out.forecast else None)
+            said = Said(
+                out.forecast, _quantile(panel, question, parts, out) if "expected_return" in out.forecast else None
+            )
             found += _judged(model, spec, question, mode, universe, panel, out, said, {**out.rivals, **rivals})
             told(f"tier {tier}, {mode}: {len(at):,} rows judged")
     return found
@@ -128,16 +131,24 @@ def _losses(measure: Measure, columns: Columns, y: FloatArray) -> FloatArray | N
     return result
 
 
-def _quantile(panel: Panel, question: Question, parts: Sequence[FoldForecast]) -> Quantile:
-    """Return the quantiles of a model whose band is central: the ends of the bands that its heads give by level."""
+def _quantile(panel: Panel, question: Question, parts: Sequence[FoldForecast], out: OutOfFold) -> Quantile:
+    """Return the quantiles of a model whose band is central: the ends of the bands that its heads give by level.
+
+    Those that no answer has, of fewer than half of the outcomes, are learnt in the same way on the same rows.
+    """
 
     @lru_cache(maxsize=1)
     def band(level: float) -> Columns:
-        return with_heads(panel, question, level, parts).forecast
+        if level < LEVELS[0]:
+            return with_heads(panel, question, level, parts).forecast
+        said = [
+            question.task.columns(out.margin[rows], out.scale[rows], at_level(head, level)) for rows, head in out.heads
+        ]
+        return {name: np.concatenate([columns[name] for columns in said]) for name in said[0]}
 
     def quantile(tau: float) -> FloatArray:
         if tau == MEDIAN:
-            return band(MEDIAN)["expected_return"]
+            return out.forecast["expected_return"]
         return band(round(abs(1 - 2 * tau), 9))["lower" if tau < MEDIAN else "upper"]
 
     return quantile

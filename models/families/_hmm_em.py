@@ -25,8 +25,8 @@ MAX_ITERATIONS: Final = 500
 TOLERANCE: Final = 1e-7
 """Gain of the log likelihood a row below which EM stops."""
 
-AGREED: Final = 1e-6
-"""Difference in log likelihood a row within which two starts have come to rest at the same place."""
+LOOK: Final = 20
+"""Iterations after which starts are compared; only the likeliest goes on to its end."""
 
 _STICKY: Final = 0.9  # regimes last: EM starts from transition matrices with this diagonal
 
@@ -45,7 +45,10 @@ class EmRun:
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class EmRuns:
-    """Starts that ran, in order; ``None`` where EM broke down. ``messages``: what libraries warned of, each once."""
+    """All starts, in order; ``None`` where EM broke down. ``messages``: what the libraries warned of, each once.
+
+    Only the likeliest came to its end.
+    """
 
     backend: Backend
     runs: tuple[EmRun | None, ...]
@@ -55,9 +58,10 @@ class EmRuns:
 def run_em(
     z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Covariance, seed: int, n_starts: int
 ) -> EmRuns:
-    """Run starts, one after the other, until the two likeliest agree or all have run.
+    """Run each start for a while, and the likeliest of them to its end (Biernacki, Celeux and Govaert 2003).
 
-    Where two at random came to the same place, so do nearly all: further ones would cost as much and find the same.
+    Where starts end in different places, that shows long before they come to rest: on 63 series of daily bars one in
+    ten ended 0.1 of log likelihood a row below the others.
 
     Parameters
     ----------
@@ -75,27 +79,33 @@ def run_em(
     else:
         backend, one_start = "hmmlearn", _markov
     seeds = np.random.SeedSequence(seed).generate_state(n_starts).tolist()
-    runs: list[EmRun | None] = []
     with _collected_warnings() as messages:
-        for number, start_seed in enumerate(seeds):
+
+        def run(number: int, iterations: int) -> EmRun | None:
             try:
-                run = one_start(z, lengths, n_states, covariance, start_seed)
+                found = one_start(z, lengths, n_states, covariance, seeds[number], iterations)
             except (ValueError, np.linalg.LinAlgError) as error:  # a state has shrunk to a point: this start is lost
                 messages.append(f"start {number}: {error}")
-                run = None
-            runs.append(run if run is not None and np.isfinite(run.log_likelihood) else None)
-            if agree(runs, AGREED * len(z)):
+                return None
+            return found if np.isfinite(found.log_likelihood) else None
+
+        runs = [run(number, LOOK if n_starts > 1 else MAX_ITERATIONS) for number in range(n_starts)]
+        while n_starts > 1 and (best := likeliest(runs)) is not None:
+            runs[best] = run(best, MAX_ITERATIONS)
+            if runs[best] is not None:
                 break
     return EmRuns(backend, tuple(runs), tuple(dict.fromkeys(messages)))
 
 
-def agree(runs: Sequence[EmRun | None], within: float) -> bool:
-    """Tell whether the two likeliest runs lie ``within`` of each other in log likelihood."""
-    *_, second, best = [-np.inf, -np.inf, *sorted(run.log_likelihood for run in runs if run is not None)]
-    return bool(np.isfinite(second) and best - second <= within)
+def likeliest(runs: Sequence[EmRun | None]) -> int | None:
+    """Return the number of the likeliest run, None if there is none."""
+    alive = [(run.log_likelihood, -number) for number, run in enumerate(runs) if run is not None]
+    return -max(alive)[1] if alive else None
 
 
-def _markov(z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Covariance, seed: int) -> EmRun:
+def _markov(
+    z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Covariance, seed: int, iterations: int
+) -> EmRun:
     """Fit by hmmlearn, from states that sit on observations drawn at random.
 
     Its own start, k-means centres, led to worse optima on daily bars, and its last bits depend on the number of
@@ -107,7 +117,7 @@ def _markov(z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Co
         n_components=n_states,
         covariance_type=covariance,
         transmat_prior=1.0 + TRANSITION_PSEUDO_COUNT,
-        n_iter=MAX_ITERATIONS,
+        n_iter=iterations,
         tol=TOLERANCE * len(z),  # hmmlearn's is the gain of all rows together
         random_state=seed,
         init_params="sc",
@@ -122,22 +132,30 @@ def _markov(z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Co
         covariances=model.covars_,
         log_likelihood=float(model.score(z, list(lengths))),
         iterations=model.monitor_.iter,
-        converged=model.monitor_.iter < MAX_ITERATIONS,  # hmmlearn's own flag is also set when it gives up
+        converged=model.monitor_.iter < iterations,  # hmmlearn's own flag is also set when it gives up
     )
 
 
-def _mixture(z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Covariance, seed: int) -> EmRun:
+def _mixture(
+    z: FloatArray, lengths: Sequence[int], n_states: int, covariance: Covariance, seed: int, iterations: int
+) -> EmRun:
     """Fit a mixture, which knows no order in time; count transitions between the likeliest states afterwards."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
+    looking = iterations < MAX_ITERATIONS  # then it is no news that it did not come to rest
     model = GaussianMixture(
         n_states,
         covariance_type=covariance,
-        max_iter=MAX_ITERATIONS,
+        max_iter=iterations,
         tol=TOLERANCE,
         random_state=seed,
         init_params="random_from_data",
-    ).fit(z)
+    )
+    with warnings.catch_warnings():
+        if looking:
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(z)
     covariances = model.covariances_
     return EmRun(
         transitions=empirical_transitions(model.predict(z), lengths, n_states),

@@ -54,7 +54,7 @@ def fit(
     seed : int
         Same data and seed give the same bits.
     n_starts : int
-        Most starts of EM, which only finds local optima; two that agree are enough.
+        Starts of EM, which only finds local optima; the likeliest after `LOOK` iterations goes on to its end.
     covariance : {"full", "diag"}
         Form of the states' covariances.
 

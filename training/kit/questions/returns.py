@@ -39,6 +39,9 @@ class ReturnQuestion:
     def head(self, margin: FloatArray, scale: FloatArray, rows: Rows, level: float, weights: FloatArray) -> Head:  # noqa: ARG002  one signature for all questions
         """Take the split-conformal quantiles of the scaled out-of-fold errors, at levels that follow what came."""
         errors = np.abs(rows.y - margin * scale) / scale
+        if level < LEVELS[0]:  # no answer has such a band; the report's scores ask for them, many times over
+            (width,) = conformal_quantiles(errors, (level,))
+            return ReturnHead(level=level, width=width, mean=float(rows.y.mean()))
         asked = sorted({level, *LEVELS})
         rate, states = adapted(central_rank(errors), rows.date, rows.label_end, asked, level)
         by_level = dict(zip(asked, conformal_quantiles(errors, states.tolist()), strict=True))
