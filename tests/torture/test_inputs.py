@@ -4,6 +4,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import schemathesis
@@ -52,6 +53,11 @@ def tried(strategy: st.SearchStrategy[bytes], examples: int, attempt: Attempt) -
     chosen(given(strategy)(attempt))()
 
 
+def schemas(body: Mapping[str, Any]) -> dict[str, object]:
+    """Return what a documented body takes, by media type, without its examples: a horizon that few have is one."""
+    return {name: media["schema"] for name, media in body["content"].items()}
+
+
 @pytest.mark.slow
 @few_and_many
 @pytest.mark.parametrize("kind", bodies.KINDS)
@@ -69,7 +75,7 @@ def test_no_body_makes_a_route_fail(kind: str, times: int, service: InProcess, c
 
     tried(bodies.KINDS[kind], times * MADE_BY_HYPOTHESIS, attempt)
     tried(st.binary(max_size=120), times * MADE_OF_BYTES, attempt)
-    documented = {json.dumps(promise.described["requestBody"], sort_keys=True) for promise in promises}
+    documented = {json.dumps(schemas(promise.described["requestBody"]), sort_keys=True) for promise in promises}
     assert len(documented) == 1, "routes of a kind document one body, so what is made for one is made for all"
     case = schemathesis.openapi.from_dict(dict(contract.document))[promises[0].path]["POST"].as_strategy()
     tried(case.map(lambda case: bodies.encoded(case.body)), times * MADE_BY_SCHEMATHESIS, attempt)
