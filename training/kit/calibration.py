@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from feature_mapper.typing import BoolArray, FloatArray, IntArray
 from models.tasks.base import Head
@@ -153,7 +154,6 @@ def _logistic(x: FloatArray, y: FloatArray) -> tuple[list[float], float]:
 
 def _temperature(margin: FloatArray, y: FloatArray, plain: RiskHead) -> RiskHead:
     """Fit the temperature by least log loss (Guo et al. 2017), between a quarter and four."""
-    from msgspec.structs import replace
     from scipy.optimize import minimize_scalar
 
     ones = np.ones(len(y))
