@@ -9,11 +9,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cache
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from feature_mapper.typing import FloatArray, IntArray
+from models.families._hmm_filter import log_densities
 
 Backend = Literal["hmmlearn", "gmm"]
 Covariance = Literal["full", "diag"]
@@ -111,9 +113,7 @@ def _markov(
     Its own start, k-means centres, led to worse optima on daily bars, and its last bits depend on the number of
     processor cores.
     """
-    from hmmlearn.hmm import GaussianHMM
-
-    model = GaussianHMM(
+    model = _scaled_hmm()(
         n_components=n_states,
         covariance_type=covariance,
         transmat_prior=1.0 + TRANSITION_PSEUDO_COUNT,
@@ -121,19 +121,49 @@ def _markov(
         tol=TOLERANCE * len(z),  # hmmlearn's is the gain of all rows together
         random_state=seed,
         init_params="sc",
+        implementation="scaling",
     )
     off_diagonal = (1.0 - _STICKY) / (n_states - 1)
     model.transmat_ = np.full((n_states, n_states), off_diagonal) + np.eye(n_states) * (_STICKY - off_diagonal)
     model.means_ = np.random.default_rng(seed).choice(z, n_states, replace=False)
     model.fit(z, list(lengths))
+    iterations_done = model.monitor_.iter
+    model.implementation = "log"
     return EmRun(
         transitions=model.transmat_,
         means=model.means_,
         covariances=model.covars_,
         log_likelihood=float(model.score(z, list(lengths))),
-        iterations=model.monitor_.iter,
-        converged=model.monitor_.iter < iterations,  # hmmlearn's own flag is also set when it gives up
+        iterations=iterations_done,
+        converged=iterations_done < iterations,  # hmmlearn's own flag is also set when it gives up
     )
+
+
+@cache
+def _scaled_hmm() -> type[Any]:
+    """Return hmmlearn's model with densities relative to the likeliest state of their row.
+
+    Its recursions with scaling take a fifth of the time of those in logarithms, but densities of a row that is far
+    from every state are 0 in double precision. What all states share in a row changes no posterior; it is given back
+    to the log likelihood.
+    """
+    from hmmlearn.hmm import GaussianHMM
+
+    class ScaledHmm(GaussianHMM):  # type: ignore[misc]  # hmmlearn has no types
+        def _compute_likelihood(self, X: FloatArray) -> FloatArray:
+            try:
+                log_density = log_densities(X, self.means_, self.covars_)
+            except np.linalg.LinAlgError:  # a state has shrunk to a line, and hmmlearn widens it
+                log_density = self._compute_log_likelihood(X).T
+            shared = log_density.max(axis=0)
+            self._shared = float(shared.sum())
+            return np.ascontiguousarray(np.exp(log_density - shared).T)
+
+        def _fit_scaling(self, X: FloatArray) -> tuple[Any, ...]:
+            lattice, log_likelihood, *rest = super()._fit_scaling(X)
+            return (lattice, log_likelihood + self._shared, *rest)
+
+    return ScaledHmm
 
 
 def _mixture(

@@ -17,5 +17,4 @@ SPEC = ModelSpec(
     },
     families=("momentum", "range_volatility", "returns"),
     keep=8,
-    tiers=(1, 22, 253),
 )

@@ -17,5 +17,4 @@ SPEC = ModelSpec(
     },
     families=("momentum", "range_volatility", "returns"),
     keep=16,
-    tiers=(1, 22, 253),
 )

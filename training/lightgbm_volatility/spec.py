@@ -1,12 +1,11 @@
 """Boosted trees on top of a heterogeneous autoregression; features that know no volatility level."""
 
-from feature_mapper.catalogue import TIERS
 from training.kit.spec import ModelSpec
 
 SPEC = ModelSpec(
     family="lightgbm",
     features="relative",
-    tiers=TIERS,
+    tiers=(1, 22, 253, 509),
     parameters={
         "rounds": 150,
         "learning_rate": 0.04,

@@ -30,5 +30,4 @@ SPEC = ModelSpec(
         "returns",
         "volume",
     ),
-    tiers=(1, 22, 253),
 )

@@ -13,5 +13,4 @@ SPEC = ModelSpec(
         "max_samples": 0.4,
     },
     families=("candle", "returns", "momentum", "trend"),
-    tiers=(1, 22, 253),
 )

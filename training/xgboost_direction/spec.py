@@ -7,7 +7,6 @@ from training.kit.spec import ModelSpec
 
 SPEC = ModelSpec(
     family="xgboost",
-    tiers=(1, 22, 253),  # a second opinion, which need not be trained for a quarter apart
     parameters={
         "rounds": 30,
         "learning_rate": 0.04,

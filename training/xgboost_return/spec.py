@@ -4,7 +4,6 @@ from training.kit.spec import ModelSpec
 
 SPEC = ModelSpec(
     family="xgboost",
-    tiers=(1, 22, 253),  # a second opinion, which need not be trained for a quarter apart
     parameters={
         "rounds": 20,
         "learning_rate": 0.04,
