@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from feature_mapper.typing import FloatArray, IntArray
 from models.families import _hmm_em
-from models.families._hmm_em import EmRun, empirical_transitions
+from models.families._hmm_em import TOLERANCE, Covariance, EmRun, empirical_transitions, run_em
 from models.families._hmm_filter import log_densities
 from models.families._hmm_model import canonical_order
 from models.families.base import FamilyError
@@ -162,6 +162,43 @@ def test_only_the_likeliest_start_goes_on_to_its_end(
     assert asked == [*looks, (1, _hmm_em.MAX_ITERATIONS), (2, _hmm_em.MAX_ITERATIONS)]
     assert [None if run is None else run.log_likelihood for run in em.runs] == [1.0, None, 4.0, 2.0]
     assert em.messages == ("start 1: a state has shrunk to a point",)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_scaled_recursions_lead_where_those_in_logarithms_do(covariance: Covariance) -> None:
+    """Even with a session so wild that its density is 0 under every state, where hmmlearn's own scaling gives up."""
+    from hmmlearn.hmm import GaussianHMM
+
+    x, lengths = np.concatenate([simulated(6, 1800).x, simulated(7, 1200).x]), [1800, 1200]
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    z[700] = -300.0, 8.0
+    (found,) = run_em(z, lengths, 3, covariance, seed=4, n_starts=1).runs
+    assert found is not None
+
+    def oracle(implementation: str) -> GaussianHMM:
+        seed = int(np.random.SeedSequence(4).generate_state(1)[0])
+        model = GaussianHMM(
+            3,
+            covariance_type=covariance,
+            transmat_prior=2.0,
+            n_iter=500,
+            tol=TOLERANCE * len(z),
+            random_state=seed,
+            init_params="sc",
+            implementation=implementation,
+        )
+        model.transmat_ = np.full((3, 3), 0.05) + np.eye(3) * 0.85
+        model.means_ = np.random.default_rng(seed).choice(z, 3, replace=False)
+        return model.fit(z, lengths)
+
+    with pytest.raises(ValueError, match="underflow"):
+        oracle("scaling")
+    by_logarithms = oracle("log")
+    assert found.iterations == by_logarithms.monitor_.iter
+    assert found.log_likelihood == pytest.approx(by_logarithms.score(z, lengths), rel=1e-10)
+    np.testing.assert_allclose(found.transitions, by_logarithms.transmat_, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(found.means, by_logarithms.means_, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(found.covariances, by_logarithms.covars_, rtol=1e-7, atol=1e-9)
 
 
 def test_the_same_seed_gives_the_same_bytes(model: GaussianHmm, markets: tuple[Market, Market]) -> None:
