@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from models.store import ArtifactStore
 from tests.app.broken import uncertify
 from training.kit.discover import model_names
-from training.kit.fleet import Fleet, Result, exit_code, script_arguments, summary, train_all
+from training.kit.fleet import Fleet, Result, exit_code, script_arguments, stopping, summary, train_all
 from training.kit.missing import missing
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +146,8 @@ def test_a_script_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     arguments = script_arguments(tmp_path / "store", tmp_path)
     fleet = Fleet(arguments, timeout_s=6.0, say=lines.append)
 
-    result = fleet.train("prophet_forecast")
+    with stopping(fleet):
+        result = fleet.train("prophet_forecast")
 
     assert result.timed_out
     assert (result.code, result.version) == (130, None)
@@ -153,6 +156,31 @@ def test_a_script_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert list(result.tail) == lines[-len(result.tail) :]
     assert _none_left(tmp_path / "store")
     assert ArtifactStore(tmp_path / "store").models() == ()
+
+
+def test_a_training_that_is_killed_ends_alone(tmp_path: Path) -> None:
+    """Its signal and its memory are told; the process that it was forked from goes on with the next."""
+    store, lines = tmp_path / "store", SimpleQueue[str]()
+    fleet = Fleet(script_arguments(store, tmp_path), say=lines.put)
+    with stopping(fleet), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(fleet.train, "prophet_forecast")
+        while not lines.get(timeout=60).startswith("[prophet_forecast] 1/"):
+            pass
+        nursery, fork = sorted(_processes(store), key=lambda process: _parent(process) != os.getpid())
+        assert _parent(fork) == nursery
+
+        os.kill(fork, signal.SIGKILL)
+        killed = running.result(timeout=60)
+        left = list(_processes(store))
+        unknown = fleet.train("no_such_model")
+
+    assert killed.code == -signal.SIGKILL
+    assert killed.peak_mib is not None
+    assert killed.peak_mib > 50
+    assert left == [nursery]
+    assert unknown.code == 1
+    assert "No module named 'training.no_such_model'" in unknown.tail[-1]
+    assert _none_left(store)
 
 
 def test_an_interpreter_that_is_none_is_a_failure(tmp_path: Path) -> None:
@@ -170,6 +198,10 @@ def test_a_fleet_that_was_ended_starts_nothing(tmp_path: Path) -> None:
     fleet = Fleet(script_arguments(tmp_path / "store", tmp_path))
     fleet.end()
     assert fleet.train("hmm_regime").code == -signal.SIGTERM
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
 
 def _processes(store: Path) -> Iterator[int]:

@@ -1,4 +1,7 @@
-"""Trainings side by side, each in a process of its own: one script, or several at once."""
+"""Trainings side by side, each in a process of its own: one script, or several at once.
+
+As many `training.kit.nursery` as trainings run at once, each started when it is first needed, run one after the other.
+"""
 
 import os
 import signal
@@ -22,6 +25,7 @@ from models.store import ArtifactStore
 from models.tasks.registry import task_of
 from training.kit.discover import FOLDER
 from training.kit.main import Report
+from training.kit.nursery import ENDED, Ended, Order
 
 SLOWEST_FIRST: Final = ("forecast", "volatility", "regime", "risk", "return", "direction")
 """Tasks by how long their training takes; the longest starts first, so that none is left running alone."""
@@ -76,8 +80,70 @@ class Result:
         return known.get(self.code, f"failed (exit code {self.code})")
 
 
+class _Nursery:
+    """A process of `training.kit.nursery`, and those that it forks. One thread runs and buries it, any may end it."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=FOLDER.parent,  # where -m looks first: this checkout's code, wherever it was called from
+            env={**os.environ, **ONE_THREAD},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            process_group=0,  # Ctrl-C reaches this process alone, which then ends the others and what they started
+        )
+
+    @property
+    def code(self) -> int:
+        """Exit code of the process itself; it has ended."""
+        return self._process.wait()
+
+    def run(self, order: Order) -> Iterator[str | Ended]:
+        """Yield the lines that a script prints, then how it ended; this is missing where the nursery ended first."""
+        with suppress(OSError, ValueError):  # it has ended: its output tells why
+            print(msgspec.json.encode(order).decode(), file=self._process.stdin, flush=True)
+        for line in self._process.stdout or ():
+            words, sign, ended = line.partition(ENDED)  # the last words of a script that was killed have no line end
+            if words:
+                yield words.rstrip()
+            if sign:
+                yield msgspec.json.decode(ended, type=Ended)
+                return
+
+    def tell(self) -> None:
+        """Ask a training to end, and the nursery after it."""
+        with suppress(OSError, ValueError):  # it has ended, or was told before
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        self._signal(signal.SIGTERM)
+
+    def end(self) -> None:
+        """End it and what it started: first by asking, then, also what outlived it, by force."""
+        if self._process.poll() is None:
+            self.tell()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE_S)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def bury(self) -> None:
+        """End it, and listen no more."""
+        self.end()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # an order that it did not live to read
+                if stream is not None:
+                    stream.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+
 class Fleet:
-    """Runs training scripts; safe for threads.
+    """Runs training scripts; safe for threads. To be used inside `stopping`, which ends what waits for more.
 
     Parameters
     ----------
@@ -105,7 +171,8 @@ class Fleet:
         self._timeout_s = timeout_s
         self._say = say
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[str]] = set()
+        self._idle: list[_Nursery] = []
+        self._running: set[_Nursery] = set()
         self._over = False
 
     def train(self, model: str) -> Result:
@@ -113,25 +180,26 @@ class Fleet:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="barcast-") as folder:
             report = Path(folder) / "report.json"
-            process = self._start(model, report)
-            if process is None:
+            nursery = self._nursery()
+            if nursery is None:
                 return Result(model, -signal.SIGTERM, 0.0)
             tail: deque[str] = deque(maxlen=TAIL_LINES)
             late = threading.Event()
-            timer = threading.Timer(self._timeout_s or threading.TIMEOUT_MAX, self._too_late, (process, late))
+            timer = threading.Timer(self._timeout_s or threading.TIMEOUT_MAX, self._too_late, (nursery, late))
             timer.daemon = True
             timer.start()
-            with process:
-                try:
-                    for line in process.stdout or ():
-                        tail.append(line.rstrip())
-                        self._say(line.rstrip())
-                    code, peak = _waited(process)
-                finally:
-                    timer.cancel()
-                    _end(process)
-                    with self._lock:
-                        self._running.discard(process)
+            ended: Ended | None = None
+            try:
+                for heard in nursery.run(Order(model, ("--report", str(report)))):
+                    if isinstance(heard, Ended):
+                        ended = heard
+                    else:
+                        tail.append(heard)
+                        self._say(heard)
+            finally:
+                timer.cancel()
+                self._back(nursery, sound=ended is not None and not late.is_set())
+            code, peak = (nursery.code, None) if ended is None else (ended.code, ended.peak_mib)
             version = msgspec.json.decode(report.read_bytes(), type=Report).version if report.exists() else None
         return Result(model, code, time.monotonic() - started, version, late.is_set(), tuple(tail), peak)
 
@@ -139,61 +207,36 @@ class Fleet:
         """End everything that runs, and start nothing any more."""
         with self._lock:
             self._over = True
-            running = tuple(self._running)
-        for process in running:
-            _signal(process, signal.SIGTERM)
-        for process in running:
-            _end(process)
+            running, idle = tuple(self._running), tuple(self._idle)
+            self._idle.clear()
+        for nursery in (*running, *idle):
+            nursery.tell()
+        for nursery in running:
+            nursery.end()
+        for nursery in idle:
+            nursery.bury()
 
-    def _start(self, model: str, report: Path) -> subprocess.Popen[str] | None:
-        command = [self._python, "-m", f"training.{model}.train", *self._arguments, "--report", str(report)]
+    def _nursery(self) -> _Nursery | None:
+        """Return one that waits for orders, None where everything is to end."""
+        command = [self._python, "-m", "training.kit.nursery", *self._arguments]
         with self._lock:  # or `end` could miss a process that is just being started
             if self._over:
                 return None
-            process = subprocess.Popen(
-                command,
-                cwd=FOLDER.parent,  # where -m looks first: this checkout's code, wherever it was called from
-                env={**os.environ, **ONE_THREAD},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                process_group=0,  # Ctrl-C reaches this process alone, which then ends the others and what they started
-            )
-            self._running.add(process)
-        return process
+            nursery = self._idle.pop() if self._idle else _Nursery(command)
+            self._running.add(nursery)
+        return nursery
 
-    def _too_late(self, process: subprocess.Popen[str], late: threading.Event) -> None:
+    def _back(self, nursery: _Nursery, *, sound: bool) -> None:
+        with self._lock:
+            self._running.discard(nursery)
+            if sound and not self._over:
+                self._idle.append(nursery)
+                return
+        nursery.bury()
+
+    def _too_late(self, nursery: _Nursery, late: threading.Event) -> None:
         late.set()
-        _end(process)
-
-
-def _waited(process: subprocess.Popen[str]) -> tuple[int, float | None]:
-    """Wait for a process to end; return its exit code and the most memory that it held, in MiB."""
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    except ChildProcessError:  # whoever ended it has waited for it
-        return process.wait(), None
-    code = os.waitstatus_to_exitcode(status)
-    process.returncode = code
-    per_mib = 1024 if sys.platform.startswith("linux") else 1024 * 1024
-    return code, usage.ru_maxrss / per_mib
-
-
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a process and what it started: first by asking, then, also what outlived it, by force."""
-    if process.poll() is None:
-        _signal(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE_S)
-    _signal(process, signal.SIGKILL)
-    process.wait()
+        nursery.end()
 
 
 def script_arguments(artifacts: Path, data: Path, symbols: Sequence[str] = (), *, candidate: bool = False) -> list[str]:
@@ -244,15 +287,13 @@ def train_all(
 
 @contextmanager
 def stopping(fleet: Fleet) -> Iterator[None]:
-    """End a fleet where this process is told to stop, by Ctrl-C or SIGTERM, or where anything else goes wrong."""
+    """End a fleet after use: also where this process is told to stop, by Ctrl-C or SIGTERM, or anything goes wrong."""
     main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, _interrupt) if main else None
     try:
         yield
-    except BaseException:
-        fleet.end()
-        raise
     finally:
+        fleet.end()
         if main:
             signal.signal(signal.SIGTERM, before)
 
