@@ -1,13 +1,13 @@
-"""``make figures``: what is promised of the gate, and of swaps under load, measured.
+"""Figures that take minutes or hours: what is promised of the gate and of swaps under load, and what names would add.
 
 Exit code 1: a promise is broken.
 """
 
 import sys
 
-from tests.figures import gate, swaps
+from tests.figures import gate, identity, swaps
 
-COMMANDS = {"gate": gate.main, "swaps": swaps.main}
+COMMANDS = {"gate": gate.main, "identity": identity.main, "swaps": swaps.main}
 
 
 def main(arguments: list[str]) -> int:

@@ -15,9 +15,12 @@ from typing import Final
 
 from tests.figures.counts import Bound, Count, counted, rows, say, table
 from tests.figures.trials import STRENGTH, SYMBOLS, TIERS, Findings, Trial
+from training.kit.discover import model_names
 from training.kit.fleet import ONE_THREAD
 
-MODELS: Final = ("lightgbm_direction", "lightgbm_return")
+SIGNALLED: Final = ("lightgbm_direction", "lightgbm_return")
+"""Models that are also tried on markets with a signal in the sign of the next return; all are on noise."""
+
 MARKETS: Final = 200
 SESSIONS: Final = 1500
 
@@ -80,14 +83,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--signals", type=int, help="markets with a planted signal (as many)")
     parser.add_argument("--sessions", type=int, default=SESSIONS, help="of each market (%(default)s)")
     parser.add_argument("--strength", type=float, default=STRENGTH, help="correlation of the signal (%(default)s)")
-    parser.add_argument("--models", nargs="+", default=list(MODELS), help="(%(default)s)")
+    parser.add_argument("--models", nargs="+", default=list(model_names()), help="(all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
     parser.add_argument("--json", type=Path, help="file that the figures are also written to")
     options = parser.parse_args(arguments)
     signals = options.markets if options.signals is None else options.signals
     counts: list[Count] = []
     for model in options.models:
-        plan = trials(model, options.markets, signals, options.sessions, options.strength)
+        planted = signals if model in SIGNALLED else 0
+        plan = trials(model, options.markets, planted, options.sessions, options.strength)
         counts += measured(model, spread(plan, options.jobs, say))
     say(
         f"\n{len(SYMBOLS)} symbols of {options.sessions} sessions a market; each model's own spec, tiers cut to "

@@ -5,6 +5,7 @@ rest of a training (the fit on all rows, golden examples, pictures) the gate nev
 `tests/figures/test_gate_rates.py` holds that a whole training gives the same candidate.
 """
 
+import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,16 +21,19 @@ from feature_mapper.feature import Feature
 from models.families.base import tabular_family
 from models.manifest import Comparison, GateVerdict, LeakCheck, Target
 from models.store import ArtifactStore
+from models.tasks.registry import task_of
 from models.verdicts import SKILLED
 from tests.models.store import toys
 from tests.support.certificates import certified
 from training.kit.checks import run_checks
 from training.kit.discover import spec_of
 from training.kit.evaluation import losses
-from training.kit.gate import Candidate, judge, of_artifact
+from training.kit.gate import Candidate, judge, of_artifact, of_outcome
 from training.kit.losses import LOSSES_NAME, Losses
 from training.kit.panel import Panel, build
-from training.kit.questions.registry import question_of
+from training.kit.progress import Progress
+from training.kit.questions.registry import QUESTIONS, question_of
+from training.kit.ritual import trainer_of
 from training.kit.spec import ModelSpec
 from training.kit.splits import PurgedWalkForward
 from training.kit.walk import walk_forward
@@ -67,14 +71,24 @@ class Trial:
         """Train two candidates: on noise, of two seeds; on a signal, one that can find it and one that can not."""
         spec = replace(spec_of(self.model), tiers=TIERS) if self.spec is None else self.spec
         law = KnownTruth(signal=Signal(self.strength)) if self.strength else NOISE
-        bench = Bench(self.model, generate(law, seed=self.seed, sessions=self.sessions, symbols=SYMBOLS).bars)
+        series = generate(law, seed=self.seed, sessions=self.sessions, symbols=SYMBOLS).bars
         second = replace(spec, families=("calendar",)) if self.strength else replace(spec, seed=spec.seed + 1)
+        if task_of(self.model).identity.name not in QUESTIONS:
+            return whole(self.model, series, spec), whole(self.model, series, second)
+        bench = Bench(self.model, series)
         return bench.candidate(spec, "first"), bench.candidate(second, "second")
 
     def judged(self, first: Candidate, second: Candidate) -> Findings:
         """Return what the gate says of them."""
         with tempfile.TemporaryDirectory() as folder:
             return (planted if self.strength else noise)(self.model, first, second, Path(folder))
+
+
+def whole(model: str, series: Mapping[str, Bars], spec: ModelSpec) -> Candidate:
+    """Train a model that reads bars themselves, as a whole: it has no panel that two candidates could share."""
+    train = trainer_of(task_of(model).identity.name)
+    outcome = train(model, spec, series, Progress(model, 0, stream=io.StringIO()))
+    return replace(of_outcome(model, outcome), checks=tuple(check.brief() for check in outcome.checks))
 
 
 class Bench:

@@ -183,8 +183,8 @@ def test_regimes_are_recovered(chain: Regimes, least: float, seed: int) -> None:
     """
     law = KnownTruth(regimes=chain)
     outcome, model = regimes(law, seed)
-    assert outcome.tiers[-1].scores[1].baseline == "static_mixture"
-    assert outcome.tiers[-1].scores[1].verdict == "better than naive"
+    assert outcome.tiers[-1].scores[0].baseline == "static_mixture"
+    assert outcome.tiers[-1].scores[0].verdict == "better than naive"
     stranger = generate(law, seed=seed, sessions=1500, symbols=["STRANGER"])
     bars, path = stranger.bars["STRANGER"], stranger.truth["STRANGER"].regime[-1400:]
     answers = [str(answer.fields["regime"]) for answer in model.answer(bars, rows=1400)]
@@ -199,5 +199,5 @@ def test_a_single_regime_is_not_taken_for_two() -> None:
     """On noise the chain predicts no better than its states in their shares, without order."""
     outcome, _ = regimes(NOISE, 1)
     for tier in outcome.tiers:
-        assert tier.scores[1].baseline == "static_mixture"
-        assert tier.scores[1].verdict != "better than naive"
+        assert tier.scores[0].baseline == "static_mixture"
+        assert tier.scores[0].verdict != "better than naive"
