@@ -3,10 +3,13 @@
 A band of 90 % that was learnt on ten years holds 90 % of what is like those years. After a break it holds less, and
 goes on doing so. So the level that is asked of the errors is moved, day by day, by what was missed::
 
-    state[d + 1] = state[d] + rate * (share of the rows known on day d that were missed - (1 - level))
+    state[d + 1] = state[d] + rate * (missed - (1 - level) * known) / typical
 
-A row is missed if its error lies beyond the state of the day on which it was forecast, which its label may end days
-after. Where nothing breaks, moving is noise, so the rate is chosen: by the loss of the quantile (pinball) over the last
+``known`` rows have come to be known on day d, and ``missed`` of them were missed; ``typical`` is the mean of ``known``.
+So a day counts by its rows: a weekend, on which few symbols trade and those more wildly, is no whole day. A row is
+missed if its error lies beyond the state of the day on which it was forecast, which its label may end days after.
+
+Where nothing breaks, moving is noise, so the rate is chosen: by the loss of the quantile (pinball) over the last
 `DAYS`, and 0 unless another is surely better. The state of the last day is what the head's quantiles are taken at; a
 version that is trained again each evening follows each evening.
 """
@@ -84,21 +87,22 @@ def _replayed(
     rank: FloatArray, asked: IntArray, edges: tuple[IntArray, IntArray], levels: FloatArray, rate: float
 ) -> FloatArray:
     """Return the states at the end of each day, shape (days, levels)."""
+    count = edges[1] - edges[0]
+    a_row = rate / float(count[count > 0].mean()) if count.any() else 0.0
     rows = rank.tolist(), asked.tolist(), edges[0].tolist(), edges[1].tolist()
-    return np.array([_followed(*rows, level, rate) for level in levels.tolist()]).T
+    return np.array([_followed(*rows, level, a_row) for level in levels.tolist()]).T
 
 
 def _followed(
-    rank: list[float], asked: list[int], starts: list[int], stops: list[int], level: float, rate: float
+    rank: list[float], asked: list[int], starts: list[int], stops: list[int], level: float, a_row: float
 ) -> list[float]:
     """Return the states of one level. Up to some sixty rows a day, floats are faster than arrays (measured)."""
     states: list[float] = []
     state, usual = level, 1.0 - level
     for start, stop in zip(starts, stops, strict=True):
         if stop > start:
-            pairs = zip(rank[start:stop], asked[start:stop], strict=True)
-            missed = sum(error > states[day] for error, day in pairs) / (stop - start)
-            state = min(max(state + rate * (missed - usual), 0.0), MOST)
+            missed = sum(rank[row] > states[asked[row]] for row in range(start, stop))
+            state = min(max(state + a_row * (missed - usual * (stop - start)), 0.0), MOST)
         states.append(state)
     return states
 

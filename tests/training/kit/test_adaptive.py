@@ -50,17 +50,35 @@ def test_states_are_those_of_the_formula(seed: int, horizon: int, size: float) -
     """Row by row in plain Python; a row is missed by the state of its own day, and counted when it is known."""
     n, level = 260, 0.8
     found = errors(np.where(np.arange(n) < 130, 1.0, size), seed)
-    rank, (date, known) = central_rank(found), dates(n, horizon)
+    here = np.random.default_rng(seed + 1).random(len(found)) < 0.7  # some days have no row, some all
+    rank, (date, known) = central_rank(found[here]), (days[here] for days in dates(n, horizon))
     rate, states = adapted(rank, date, known, (level,), level)
-    days = np.unique(known).tolist()
+    days, on, by_day = np.unique(known).tolist(), date.tolist(), dict[object, list[int]]()
+    for row, day in enumerate(known.tolist()):
+        if on[row] >= days[0]:
+            by_day.setdefault(day, []).append(row)
+    typical = np.mean([len(rows) for rows in by_day.values()])
     state, of_day = level, dict[object, float]()
     for day in days:
-        rows = [row for row in range(len(rank)) if known[row] == day and date[row] >= days[0]]
-        if rows:
-            missed = np.mean([rank[row] > of_day[date[row].item()] for row in rows])
-            state = min(max(state + rate * (missed - (1 - level)), 0.0), MOST)
+        rows = by_day.get(day, [])
+        missed = [rank[row] > of_day[[before for before in days if before <= on[row]][-1]] for row in rows]
+        state = min(max(state + rate * (sum(missed) - (1 - level) * len(rows)) / typical, 0.0), MOST)
         of_day[day] = state
     assert states[0] == pytest.approx(state, abs=1e-12)
+
+
+def test_a_weekend_of_one_wild_symbol_moves_no_weekday() -> None:
+    """Fifty symbols trade on five days, one of them on two more, four times as wildly; a year ago errors doubled."""
+    day = np.arange(1400)
+    weekend = day % 7 >= 5
+    count = np.where(weekend, 1, 50)
+    date = FIRST + np.repeat(day, count)
+    size = np.where(day < 1100, 1.0, 2.0) * np.where(weekend, 4.0, 1.0)
+    found = np.abs(np.random.default_rng(8).normal(size=len(date))) * np.repeat(size, count)
+    rate, states = adapted(central_rank(found), date, date + 1, LEVELS, 0.9)
+    assert rate in RATES
+    ahead = errors(np.full(4000, 2.0), 9)
+    assert (ahead <= np.quantile(found, states[LEVELS.index(0.9)])).mean() == pytest.approx(0.9, abs=0.04)
 
 
 def test_rows_may_come_in_any_order() -> None:
