@@ -22,7 +22,7 @@ PLAIN_STEP: Final = 4
 """As many steps from one origin of plain Prophet to the next, as its fits and fan cost most."""
 
 ELSEWHERE_STEP: Final = 2
-"""The same for what statsforecast fits: on 63 series it would take a quarter of the whole report's time at every step."""
+"""The same for what statsforecast fits: at every step it would take a quarter of the time of the whole report."""
 
 
 def price_rivals(

@@ -285,9 +285,9 @@ def _forecast(spec: ModelSpec, series: Mapping[str, Bars], form: Form) -> tuple[
     if form == "quick":
         series, options = _quick(series, options)
     markets = shuffled(series, SEED)
-    origins = evaluate(markets, spec, options, _silent())
+    origins = evaluate(markets, spec, options, _silent(), plain=False)
     day = origins.first_days[-1]
-    other = evaluate(later_days(markets, day), spec, options, _silent())
+    other = evaluate(later_days(markets, day), spec, options, _silent(), plain=False)
     moved = _errors_moved(origins.errors, other.errors, day)
     if origins.choices != other.choices:
         moved.add("priors")

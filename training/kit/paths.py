@@ -74,6 +74,16 @@ class Plain:
     naive: FloatArray
     held: BoolArray
 
+    @classmethod
+    def joined(cls, parts: Sequence["Plain"]) -> "Plain":
+        """Put parts one after the other; there may be none."""
+        none = np.empty((0, len(HORIZONS)))
+        return cls(
+            np.concatenate([none, *(part.error for part in parts)]),
+            np.concatenate([none, *(part.naive for part in parts)]),
+            np.concatenate([none.astype(np.bool_), *(part.held for part in parts)]),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Origins:
@@ -132,8 +142,10 @@ def _units(errors: Errors, tier: int) -> FloatArray:
     return errors.scales[:, tier, None] * np.sqrt(np.array(HORIZONS, dtype=np.float64))
 
 
-def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, progress: Progress) -> Origins:
-    """Fit at every origin and forecast every day until the next. Raises as `plan`."""
+def evaluate(
+    series: Mapping[str, Bars], spec: ModelSpec, options: Options, progress: Progress, *, plain: bool = True
+) -> Origins:
+    """Fit at every origin and forecast every day until the next, beside plain Prophet or not. Raises as `plan`."""
     symbols = tuple(series)
     origins = plan(series, options)
     progress.total = len(origins) + 2
@@ -167,14 +179,14 @@ def evaluate(series: Mapping[str, Bars], spec: ModelSpec, options: Options, prog
                     scales=np.stack([scale.volatility(bars[:last], ahead.n) for scale in scales.values()], axis=1),
                 )
             )
-            if origin >= options.teaching:
-                plain = fits[PLAIN_PRIOR] if PLAIN_PRIOR in fits else fit_path(past, PLAIN_PRIOR, spec, options)
-                plains.append(ahead.plain(plain, spec.seed))
+            if plain and origin >= options.teaching:
+                usual = fits[PLAIN_PRIOR] if PLAIN_PRIOR in fits else fit_path(past, PLAIN_PRIOR, spec, options)
+                plains.append(ahead.plain(usual, spec.seed))
         progress.step(f"origin {start}, prior {chosen}")
     errors = Errors.joined(parts)
     return Origins(
         errors=errors,
-        plain=Plain(*(np.concatenate([getattr(p, f) for p in plains]) for f in ("error", "naive", "held"))),
+        plain=Plain.joined(plains),
         teaching=options.teaching,
         tiers=spec.tiers,
         choices=choices,
