@@ -1,4 +1,7 @@
-"""README's table of the skill report: each model beside the strongest of its rivals, from the published figures."""
+"""README's table of the skill report: each model beside the strongest of its rivals, from the published figures.
+
+By the loss of its task alone; the page has the others, such as scores of bands, and further horizons.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,14 +19,19 @@ def render(found: Report) -> str:
     about = found.universe
     head = (
         f"{len(about.symbols)} series from {about.first} to {about.last}, models refitted every year, every rival on "
-        f"the same rows; {found.comparisons} comparisons were made, and [all of them](docs/skill/README.md) are shown."
+        f"the same rows. Each by the loss of its task; {found.comparisons} comparisons were made, and "
+        "[all of them](docs/skill/README.md) are shown."
     )
     return "\n".join([head, "", *_rows(found)])
 
 
 def _rows(found: Report) -> Iterator[str]:
     yield from table("model", "asked", "loss", "strongest rival", "ratio", "95 %", "p", "rows", "symbols better")
+    shown = set[tuple[str, str]]()
     for result in deepest(found):
+        if (result.model, result.mode) in shown:
+            continue
+        shown.add((result.model, result.mode))
         name = max(result.rivals, key=lambda name: result.rivals[name].overall.ratio)
         of = result.rivals[name].overall
         low, high = of.ratio_ci95

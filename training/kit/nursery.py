@@ -39,8 +39,9 @@ class Ended(msgspec.Struct, frozen=True):
 def main() -> None:
     """Serve orders to their end; return in a fork once its script has, too."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    for name in SHARED:
-        importlib.import_module(name)
+    if sys.platform.startswith("linux"):  # macOS forbids a fork to use some of what was loaded before it
+        for name in SHARED:
+            importlib.import_module(name)
     while line := sys.stdin.readline():
         order = msgspec.json.decode(line, type=Order)
         sys.stdout.flush()  # or a fork would print it once more
