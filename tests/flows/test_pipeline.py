@@ -204,7 +204,8 @@ def test_a_script_that_fails_stops_only_itself(tmp_path: Path, body: str, words:
 def test_one_script_that_fails_and_one_that_hangs_do_not_stop_a_third(tmp_path: Path) -> None:
     """Each with its reason; the third is promoted."""
     write_files(tmp_path / "files")
-    body = f'case "$2" in *hmm*) exit 9;; *risk*) sleep 600;; *) {training(*SMALL)};; esac'
+    told = f'(echo "$order"; cat) | {training(*SMALL)}'  # the model is in the first line of what it reads
+    body = f'read -r order; case "$order" in *hmm*) exit 9;; *risk*) sleep 600;; *) {told};; esac'
     models = (MODEL, "hmm_regime", "random_forest_risk")
     plan = plan_for(tmp_path, python=script(tmp_path, body), only=models, script_timeout_s=20.0, jobs=3)
     summary, _ = run(plan)
