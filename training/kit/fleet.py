@@ -59,7 +59,7 @@ class Result:
     tail : tuple of str
         The last lines that it printed.
     peak_mib : float or None
-        Most memory that its process held, in MiB; None where the system did not tell.
+        Most memory that its process held, in MiB; None where the process that it was forked from ended first.
 
     """
 
@@ -154,7 +154,7 @@ class Fleet:
     timeout_s : float or None
         How long one may take.
     say : callable
-        Takes each line that a training prints, as it comes, and the model that it is of.
+        Takes each line that a training prints, as it comes.
 
     """
 
