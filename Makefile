@@ -63,7 +63,7 @@ bench: $(DEV) ## Measure the service against a route that answers a constant
 	@$(PY) -m barcast train --missing
 	@exec $(PY) -m tests.benchmarks
 
-gate: $(DEV) ## Measure the error rates of the gate on 400 markets whose truth is known (half an hour)
+gate: $(DEV) ## Measure the error rates of the gate on markets whose truth is known (for every model: some hours)
 	@exec $(PY) -m tests.figures gate
 
 swaps: $(DEV) ## Swap versions a thousand times under load; measure what fails, what is mixed, what memory it takes

@@ -127,15 +127,14 @@ def _markov(
     model.transmat_ = np.full((n_states, n_states), off_diagonal) + np.eye(n_states) * (_STICKY - off_diagonal)
     model.means_ = np.random.default_rng(seed).choice(z, n_states, replace=False)
     model.fit(z, list(lengths))
-    iterations_done = model.monitor_.iter
-    model.implementation = "log"
+    model.implementation = "log"  # the likelihood is that of hmmlearn's own densities
     return EmRun(
         transitions=model.transmat_,
         means=model.means_,
         covariances=model.covars_,
         log_likelihood=float(model.score(z, list(lengths))),
-        iterations=iterations_done,
-        converged=iterations_done < iterations,  # hmmlearn's own flag is also set when it gives up
+        iterations=model.monitor_.iter,
+        converged=model.monitor_.iter < iterations,  # hmmlearn's own flag is also set when it gives up
     )
 
 

@@ -6,13 +6,13 @@ has. Folds, heads, losses and test are those of the skill report, with refits ev
 
 import argparse
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from feature_mapper.feature import Feature
@@ -74,7 +74,7 @@ def _feature(name: str) -> Feature:
 
 
 def _no_kernel(_series: Series, _rows: int) -> Values:
-    raise NotImplementedError("a name is no function of bars")
+    raise TypeError("expected columns made by `named`, found a call for bars: a name is no function of them")
 
 
 def losses(
@@ -126,7 +126,7 @@ def main(arguments: list[str]) -> int:
             found.append(one)
             say(told(one))
     if options.json is not None:
-        options.json.write_text(json.dumps([row(one) for one in found], indent=1) + "\n", encoding="utf-8")
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     return 0
 
 
@@ -138,22 +138,6 @@ def told(one: Found) -> str:
         f"{one.against.ratio:.5f} [{low:.5f}, {high:.5f}] of that without, p {_said(one.against.p)}, "
         f"better on {one.against.better:.0%} of symbols, worst {one.against.worst[0]} {one.against.worst[1]:.3f}"
     )
-
-
-def row(one: Found) -> dict[str, object]:
-    """Return the figures of one line."""
-    return {
-        "model": one.model,
-        "mode": one.mode,
-        "buckets": one.buckets,
-        "collisions": one.collisions,
-        "n": one.against.n,
-        "ratio": one.against.ratio,
-        "ratio_ci95": one.against.ratio_ci95,
-        "p": one.against.p,
-        "better": one.against.better,
-        "worst": one.against.worst,
-    }
 
 
 def _said(p: float | None) -> str:
