@@ -106,7 +106,7 @@ class RegimeModel:
             ],
             "last_step": {
                 "log_return": None if math.isnan(moved) else moved,
-                "volatility": math.exp(logs),
+                "volatility": None if math.isnan(logs) else math.exp(logs),
                 "expected": self._named(before),
                 "log_likelihood": self._named(self._hmm.log_likelihoods(seen[-1:])[0]),
                 "probabilities": self._named(posterior[-1]),
@@ -147,10 +147,15 @@ class RegimeModel:
 
 
 def observations(bars: Bars) -> FloatArray:
-    """Return log return and log range volatility of each bar, shape (n, 2); the first bar's return is NaN."""
+    """Return log return and log range volatility of each bar, shape (n, 2).
+
+    NaN is what a bar does not tell: the first one no return, one whose high is its low no volatility. Where closes alone
+    were recorded every bar is such a one, and as zeros they would make a state of their own.
+    """
     returns = np.full(len(bars), np.nan)
     returns[1:] = np.log(bars.close[1:] / bars.close[:-1])
-    return np.stack([returns, 0.5 * np.log(np.maximum(garman_klass_variance(bars), FLOOR))], axis=1)
+    volatility = 0.5 * np.log(np.maximum(garman_klass_variance(bars), FLOOR))
+    return np.stack([returns, np.where(bars.high > bars.low, volatility, np.nan)], axis=1)
 
 
 def _observed(returns: FloatArray, volatility: FloatArray) -> FloatArray:

@@ -262,7 +262,9 @@ class LastStep(Struct, frozen=True):
     """What the last bar changed: probabilities are proportional to expected * exp(log_likelihood)."""
 
     log_return: Annotated[float | None, Meta(description="Of the last close from the one before; null: one bar only.")]
-    volatility: Annotated[float, Meta(description="Root of the last bar's Garman-Klass variance.")]
+    volatility: Annotated[
+        float | None, Meta(description="Root of the last bar's Garman-Klass variance; null: its high is its low.")
+    ]
     expected: Annotated[RegimeProbabilities, Meta(description="Before the last bar, from the session before it.")]
     log_likelihood: RegimeLikelihoods
     probabilities: Annotated[RegimeProbabilities, Meta(description="After it: those of the answer.")]

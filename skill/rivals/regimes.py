@@ -17,6 +17,7 @@ from models.regime import observations
 from skill.fits.rows import day_before, known, stretches
 from training.kit.autoregression import fit_autoregression
 from training.kit.questions.base import Rows
+from training.kit.regime import mixed
 from training.kit.splits import Fold
 
 LEAST: Final = 250
@@ -40,7 +41,7 @@ class DensityRival:
 
 def single_gaussian(sequences: Sequence[FloatArray]) -> Density:
     """Return one Gaussian with the mean and the covariance of all sessions."""
-    everything = np.concatenate(sequences)
+    everything = _whole(sequences)
     mean, covariance = everything.mean(axis=0)[None], np.cov(everything.T)[None]
     return lambda seen, at: log_densities(seen[at + 1], mean, covariance)[0]
 
@@ -52,17 +53,23 @@ def static_mixture(sequences: Sequence[FloatArray]) -> Density:
     """
     from sklearn.mixture import GaussianMixture
 
-    everything = np.concatenate(sequences)
+    everything = _whole(sequences)
     centre, spread = everything.mean(axis=0), everything.std(axis=0)
     mixture = GaussianMixture(COMPONENTS, covariance_type="full", max_iter=500, random_state=0)
     mixture.fit((everything - centre) / spread)
-    units = float(np.log(spread).sum())
+    means, covariances = mixture.means_ * spread + centre, mixture.covariances_ * np.outer(spread, spread)
 
     def density(seen: FloatArray, at: IntArray) -> FloatArray:
-        scores: FloatArray = mixture.score_samples((seen[at + 1] - centre) / spread)
-        return scores - units
+        coming = seen[at + 1]
+        return mixed(log_densities(coming, means, covariances).T, np.tile(mixture.weights_, (len(at), 1)))
 
     return density
+
+
+def _whole(sequences: Sequence[FloatArray]) -> FloatArray:
+    """Return the sessions of all sequences that have a return and a range, shape (n, 2)."""
+    everything = np.concatenate(sequences)
+    return everything[~np.isnan(everything).any(axis=1)]
 
 
 def autoregression(sequences: Sequence[FloatArray]) -> Density:
@@ -87,7 +94,7 @@ def losses(series: Mapping[str, Bars], rows: Rows, fold: Fold) -> dict[str, Floa
     for part in stretches(rows, fold.test):
         symbol = names[part.symbol]
         seen = observations(series[symbol][: part.at[-1] + 2])
-        mine = past.get(symbol, seen[:0])
+        mine = _whole([past.get(symbol, seen[:0])])
         for rival in REGIME:
             if rival.own and len(mine) < LEAST:
                 continue

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
@@ -16,6 +16,7 @@ from models.families.base import FamilyError
 from models.regime import EXPLAINED, RegimeModel, observations, window
 from models.tasks.base import Fields
 from tests.models.trained import STRANGER, TIERS, artifact_of, bare, quiet
+from tests.training.kit.support import closes_alone
 
 borders = st.one_of(
     st.sampled_from([n for tier in TIERS for n in (tier, tier + 1, max(tier - 1, 1))]), st.integers(1, 90)
@@ -164,3 +165,22 @@ def test_a_first_bar_is_expected_by_the_long_run() -> None:
     said: Any = model().explain(STRANGER[:1])
     assert vector(said["last_step"]["expected"]).tolist() == model()._hmm.start.tolist()
     assert said["last_step"]["log_return"] is None
+
+
+def test_a_bar_without_a_range_is_judged_by_its_return() -> None:
+    """Its high is its low: no volatility is seen, so the states are as likely as its return makes them."""
+    bars = closes_alone(STRANGER, slice(-1, None))
+    fitted, said = model()._hmm, model().explain(bars)
+    step = said["last_step"]
+    assert isinstance(step, dict)
+    assert step["volatility"] is None
+    strict_json.encode(said)
+    moved = observations(bars)[-1, 0]
+    density = norm.logpdf(moved, fitted.means[:, 0], np.sqrt(fitted.covariances[:, 0, 0]))
+    assert vector(step["log_likelihood"]) == pytest.approx(density, abs=1e-9)
+
+
+def test_bars_that_tell_nothing_leave_the_long_run() -> None:
+    """One bar without a range: neither a return nor a volatility."""
+    (answer,) = model().answer(closes_alone(STRANGER[:1], slice(None)))
+    assert vector(answer.fields["probabilities"]).tolist() == pytest.approx(model()._hmm.start.tolist(), abs=1e-12)

@@ -19,7 +19,7 @@ from skill.regimes import duration
 from skill.rivals import regimes as rivals
 from skill.rivals.regimes import COMPONENTS, LEAST, REGIME
 from skill.schedule import Schedule
-from tests.training.kit.support import after, market, rewritten
+from tests.training.kit.support import after, closes_alone, market, rewritten
 from training.kit.panel import dated
 from training.kit.questions.base import Rows
 from training.kit.regime import Options
@@ -182,6 +182,21 @@ def test_a_rival_of_the_symbol_needs_a_year_of_it() -> None:
     for rival in REGIME:
         assert np.isnan(said[rival.name][mine]).all() == rival.own
         assert np.isfinite(said[rival.name][~mine]).all()
+
+
+def test_sessions_without_a_range_are_judged_by_all_alike() -> None:
+    """By their returns: all say a number of each row, and what they learn holds no range that was never seen."""
+    bars = SERIES["AAA"]
+    series = {**SERIES, "AAA": closes_alone(closes_alone(bars, slice(0, 300)), slice(1200, 1210))}
+    rows, fold = rows_of(series), folds_of(series)[0]
+    said = rivals.losses(series, rows, fold)
+    assert all(np.isfinite(losses).all() for losses in said.values())
+    without = {**SERIES, "AAA": bars[300:]}
+    others = rivals.losses(without, rows_of(without), folds_of(without)[0])
+    late = rows.symbol[fold.test] != 0
+    late_others = rows_of(without).symbol[folds_of(without)[0].test] != 0
+    for name in ("single Gaussian", "static mixture", "autoregression"):
+        assert np.mean(np.abs(said[name][late] - others[name][late_others])) < 0.01, name
 
 
 def test_labels_are_compared_on_the_days_that_both_knew(models: list[GaussianHmm]) -> None:

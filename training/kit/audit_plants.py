@@ -143,7 +143,7 @@ def _overlap_found(series: Mapping[str, Bars]) -> bool:
 
 def _smoothing_found(series: Mapping[str, Bars]) -> bool:
     seen = np.concatenate([observations(bars)[1:] for bars in series.values()])
-    centre, spread = seen.mean(axis=0), seen.std(axis=0) + 1e-6
+    centre, spread = np.nanmean(seen, axis=0), np.nanstd(seen, axis=0) + 1e-6
     record = HmmFit("gmm", "full", 0, len(seen), len(series), (None,), 0, True, 0, (1.0, 1.0), False, 0.0, ())  # noqa: FBT003  the fields of a record, in order
     parts = (
         ("bear", "bull"),

@@ -2,7 +2,8 @@
 
 Log volatility follows a heterogeneous autoregression (Corsi 2009) pooled over the symbols; the return is Gaussian with
 a standard deviation in proportion to the volatility that is predicted. It knows no states, so what a regime model gains
-on it is what states add to plain clustering of volatility.
+on it is what states add to plain clustering of volatility. A session without a range (NaN) tells it nothing: the last
+volatility stands.
 """
 
 from collections.abc import Sequence
@@ -22,38 +23,51 @@ _LOG_ROOT_TAU: Final = 0.5 * float(np.log(2 * np.pi))
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Autoregression:
-    """A fitted rival; ``coefficients`` has shape (4,): constant, day, week, month."""
+    """A fitted rival; ``coefficients`` has shape (4,): constant, day, week, month. ``usual``: the mean log volatility."""
 
     coefficients: FloatArray
+    usual: float
     spread: float
     mean_return: float
     ratio: float
 
     def log_density(self, seen: FloatArray, at: IntArray) -> FloatArray:
-        """Return the log density that rows ``at`` give to those after them, shape (n,); ``seen`` as `observations`."""
-        predicted = _design(seen[:, 1], at) @ self.coefficients
+        """Return the log density that rows ``at`` give to those after them, shape (n,); ``seen`` as `observations`.
+
+        Of a coming session without a range it is that of the return.
+        """
+        predicted = _design(_carried(seen[:, 1], self.usual), at) @ self.coefficients
         coming = seen[at + 1]
-        deviation = self.ratio * np.exp(predicted)
-        return _gaussian(coming[:, 1] - predicted, np.full(len(at), self.spread)) + _gaussian(
-            coming[:, 0] - self.mean_return, deviation
-        )
+        of_return = _gaussian(coming[:, 0] - self.mean_return, self.ratio * np.exp(predicted))
+        of_range = _gaussian(coming[:, 1] - predicted, np.full(len(at), self.spread))
+        return of_return + np.where(np.isnan(of_range), 0.0, of_range)
 
 
 def fit_autoregression(sequences: Sequence[FloatArray]) -> Autoregression:
     """Fit on sequences of (log return, log volatility), each of shape (n, 2); one shorter than a month is left out."""
     long = [sequence for sequence in sequences if len(sequence) > LONGEST]
+    usual = float(np.nanmean(np.concatenate([sequence[:, 1] for sequence in long])))
     rows = [np.arange(LONGEST - 1, len(sequence) - 1) for sequence in long]
-    design = np.concatenate([_design(sequence[:, 1], at) for sequence, at in zip(long, rows, strict=True)])
+    rows = [at[~np.isnan(sequence[at + 1, 1])] for sequence, at in zip(long, rows, strict=True)]
+    volatility = [_carried(sequence[:, 1], usual) for sequence in long]
+    design = np.concatenate([_design(values, at) for values, at in zip(volatility, rows, strict=True)])
     coming = np.concatenate([sequence[at + 1] for sequence, at in zip(long, rows, strict=True)])
     coefficients, *_ = np.linalg.lstsq(design, coming[:, 1], rcond=None)
     predicted = design @ coefficients
     mean = float(coming[:, 0].mean())
     return Autoregression(
         coefficients=coefficients,
+        usual=usual,
         spread=float(np.std(coming[:, 1] - predicted)),
         mean_return=mean,
         ratio=float(np.sqrt(np.mean(np.square((coming[:, 0] - mean) / np.exp(predicted))))),
     )
+
+
+def _carried(volatility: FloatArray, before: float) -> FloatArray:
+    """Return the last known value of each row, ``before`` where none is known yet, shape (n,)."""
+    last = np.maximum.accumulate(np.where(np.isnan(volatility), -1, np.arange(len(volatility))))
+    return np.where(last < 0, before, volatility[last])
 
 
 def _design(volatility: FloatArray, at: IntArray) -> FloatArray:

@@ -107,14 +107,20 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
 
 
 def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.GaussianHmm:
-    """Fit on observations of several symbols, each of shape (n, 2); one shorter than two is left out."""
+    """Fit on observations of several symbols, each of shape (n, 2), where they are whole and follow each other."""
     return hmm.fit(
-        [sequence for sequence in sequences if len(sequence) > 1],
+        [stretch for sequence in sequences for stretch in unbroken(sequence) if len(stretch) > 1],
         n_states=options.states,
         seed=spec.seed,
         n_starts=options.starts,
         covariance=options.covariance,
     )
+
+
+def unbroken(sequence: FloatArray) -> list[FloatArray]:
+    """Return the stretches of rows without NaN, of shape (n, 2); a session without a range ends one."""
+    at = np.flatnonzero(~np.isnan(sequence).any(axis=1))
+    return [sequence[part] for part in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)]
 
 
 def walk(
@@ -134,7 +140,7 @@ def walk(
         known = _known(series, pooled[fold.train].max())
         past = [seen[symbol][1:count] for symbol, count in known.items()]
         fitted = fit_states(past, spec, options)
-        everything = np.concatenate(past)
+        everything = np.concatenate([stretch for sequence in past for stretch in unbroken(sequence)])
         memory = fit_autoregression(past)
         single = (everything.mean(axis=0)[None], np.cov(everything.T)[None])
         for number, (symbol, bars) in enumerate(series.items()):

@@ -113,13 +113,16 @@ def of_paths(tier: int, shares: Mapping[int, Sequence[float]]) -> Bands:
 def of_densities(tier: int, transforms: Mapping[str, FloatArray]) -> Densities:
     """Return the calibration of densities, from probability integral transforms ``F(y)`` of shape (n,) by variable.
 
+    NaN, where no outcome was seen, is left out.
+
     Where the forecast distributions F are right, the transforms are uniform (Dawid 1984; Diebold, Gunther & Tay 1998):
     a hump in the middle tells of distributions that are too wide, heaps at both ends of too narrow ones.
     """
     return Densities(
         tier=tier,
         tenths={
-            name: tuple((np.histogram(values, bins=TENTHS, range=(0, 1))[0] / len(values)).tolist())
+            name: tuple((counts / counts.sum()).tolist())
             for name, values in transforms.items()
+            for counts in (np.histogram(values[~np.isnan(values)], bins=TENTHS, range=(0, 1))[0],)
         },
     )

@@ -58,6 +58,14 @@ def rewritten(bars: Bars, part: slice, by: float = 3.0) -> Bars:
     return Bars(prices[0], prices[1], prices[2], prices[3], bars.volume, bars.date, bars.symbol)
 
 
+def closes_alone(bars: Bars, part: slice) -> Bars:
+    """Return the bars as where nothing but the close of some sessions was recorded: no range."""
+    prices = [column.copy() for column in (bars.open, bars.high, bars.low)]
+    for column in prices:
+        column[part] = bars.close[part]
+    return Bars(prices[0], prices[1], prices[2], bars.close, bars.volume, bars.date, bars.symbol)
+
+
 def after(bars: Bars, day: np.datetime64) -> slice:
     """Return the part of dated bars that follows a day."""
     assert bars.date is not None

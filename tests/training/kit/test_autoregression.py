@@ -46,3 +46,26 @@ def test_later_rows_change_nothing() -> None:
     fitted = fit_autoregression([seen])
     at = np.arange(50, 150)
     assert np.array_equal(fitted.log_density(seen, at), fitted.log_density(seen[:151], at))
+
+
+def test_a_session_without_a_range_tells_it_nothing() -> None:
+    """The last volatility stands; the return that comes with none is judged alone; before any, the usual one stands."""
+    seen = simulated(400, 9)
+    fitted = fit_autoregression([seen])
+    gaps, carried, at = seen.copy(), seen.copy(), np.array([30, 200, 201, 398])
+    gaps[[0, 199, 202], 1], carried[0, 1], carried[199, 1] = np.nan, fitted.usual, seen[198, 1]
+    found, full = fitted.log_density(gaps, at), fitted.log_density(carried, at)
+    assert found[[0, 1, 3]] == pytest.approx(full[[0, 1, 3]], rel=1e-12)
+    means = [1.0, *(carried[202 - width : 202, 1].mean() for width in (1, 5, 22))]
+    deviation = fitted.ratio * np.exp(np.dot(fitted.coefficients, means))
+    assert found[2] == pytest.approx(norm.logpdf(seen[202, 0], fitted.mean_return, deviation), rel=1e-12)
+
+
+def test_it_learns_from_sessions_with_a_range() -> None:
+    """A tenth of the ranges missing: the recursion is found as before, and nothing of it is the floor's."""
+    rng, gaps = np.random.default_rng(3), simulated(6000, 0)
+    gaps[rng.random(len(gaps)) < 0.1, 1] = np.nan
+    fitted = fit_autoregression([gaps])
+    assert fitted.spread == pytest.approx(0.21, abs=0.02)
+    assert fitted.coefficients[1:].sum() == pytest.approx(0.8, abs=0.06)
+    assert fitted.usual == pytest.approx(-4.0, abs=0.05)

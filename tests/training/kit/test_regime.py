@@ -15,11 +15,11 @@ from models.families import hmm
 from models.regime import RegimeModel, observations
 from models.tasks.regime import REGIMES
 from tests.models.trained import artifact_of
-from tests.training.kit.support import after, market, rewritten
+from tests.training.kit.support import after, closes_alone, market, rewritten
 from training.kit.exports import regime_exports
 from training.kit.panel import dated
 from training.kit.progress import Progress
-from training.kit.regime import Densities, Options, _known, _purge_check, walk
+from training.kit.regime import Densities, Options, _known, _purge_check, fit_states, unbroken, walk
 from training.kit.spec import ModelSpec
 from training.kit.splits import Fold, PurgedWalkForward
 
@@ -75,6 +75,39 @@ def test_symbol_without_a_bar_at_the_border_leaks_none() -> None:
     assert _known({"S0": bars, "S1": halted}, day) == {"S0": 301, "S1": 300}
     assert _known({"S0": bars[400:]}, day) == {"S0": 0}
     assert _purge_check({"S0": bars, "S1": halted}, SPLITTER).passed
+
+
+def test_stretches_end_where_a_range_is_missing() -> None:
+    """Rows without NaN, those that follow each other together, in order; where none is whole, no rows."""
+    rows = np.arange(12.0).reshape(6, 2)
+    assert [part.tolist() for part in unbroken(rows)] == [rows.tolist()]
+    rows[[0, 3], 1] = np.nan
+    assert [part.tolist() for part in unbroken(rows)] == [rows[1:3].tolist(), rows[4:].tolist()]
+    assert [part.shape for part in unbroken(np.full((3, 2), np.nan))] == [(0, 2)]
+
+
+def test_sessions_without_a_range_make_no_state_of_their_own() -> None:
+    """A fit to bars of which a sixth has closes alone is that to the others; with a floor as their range it is not."""
+    bare = {name: closes_alone(bars, slice(0, len(bars) // 6)) for name, bars in SERIES.items()}
+    fitted = fit_states([observations(bars)[1:] for bars in bare.values()], SPEC, OPTIONS)
+    rest = fit_states([observations(bars)[len(bars) // 6 :] for bars in SERIES.values()], SPEC, OPTIONS)
+    floored = [np.nan_to_num(observations(bars)[1:], nan=-11.5) for bars in bare.values()]
+    assert np.array_equal(fitted.means, rest.means)
+    assert np.array_equal(fitted.covariances, rest.covariances)
+    assert fit_states(floored, SPEC, OPTIONS).means[:, 1].min() < -11 < fitted.means[:, 1].min()
+
+
+def test_a_session_without_a_range_is_judged_by_its_return() -> None:
+    """Every loss is a number, and that of a Gaussian is the one of its return alone."""
+    bars = closes_alone(SERIES["S0"], slice(430, 440))
+    losses = losses_of({**SERIES, "S0": bars})
+    everything = [*losses.tiers.values(), *losses.settled.values(), *losses.rivals.values()]
+    assert all(np.isfinite(values).all() for values in everything)
+    coming = np.searchsorted(dated(bars), losses.date) + 1
+    missing = (losses.symbol == 0) & (coming >= 430) & (coming < 440)
+    assert missing.sum() == 10
+    assert np.array_equal(np.isnan(losses.transforms[:, 1]), missing)
+    assert np.isfinite(losses.transforms[:, 0]).all()
 
 
 def test_unpurged_folds_are_caught() -> None:

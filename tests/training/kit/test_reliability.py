@@ -97,7 +97,9 @@ def test_densities_of_what_is_right_and_of_what_is_too_narrow() -> None:
     from scipy.special import ndtr
 
     y = np.random.default_rng(1).normal(size=40_000)
-    found = of_densities(253, {"right": ndtr(y), "narrow": ndtr(2 * y), "wide": ndtr(y / 2)})
+    gaps = np.where(np.arange(len(y)) % 3 == 0, np.nan, ndtr(y))
+    found = of_densities(253, {"right": ndtr(y), "narrow": ndtr(2 * y), "wide": ndtr(y / 2), "gaps": gaps})
+    assert found.tenths["gaps"] == pytest.approx([0.1] * 10, abs=0.008)
     assert found.tenths["right"] == pytest.approx([0.1] * 10, abs=0.006)
     for name, heaped in (("narrow", True), ("wide", False)):
         shares = found.tenths[name]
