@@ -1,4 +1,4 @@
-"""A served price forecast: Prophet's path, hung on the last known close, with a conformal band."""
+"""A served price forecast: a share of Prophet's path, hung on the last known close, with a conformal band."""
 
 import datetime as dt
 import math
@@ -28,6 +28,9 @@ POOLED: Final = "pooled"
 
 VOLUME: Final = "volume"
 
+PULL_HALVES: Final = np.timedelta64(90, "D")
+"""Days by which the pull of widths halves: about as long as errors themselves take to move it back."""
+
 Source = Literal["request", "history", "training", "zero"]
 """Where a regressor's future value is from."""
 
@@ -37,21 +40,37 @@ class ForecastError(BarcastError):
 
 
 class ForecastHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Conformal widths of a tier.
+    """What share of the path's move is forecast, and conformal widths of a tier.
+
+    ``share`` is of a symbol's own path, ``average_share`` of the path of the average, which serves all others.
 
     ``widths[i][j]``: share ``levels[j]`` of the out-of-sample errors ``|log(close / path)|`` at ``horizons[i]``
-    sessions lay below ``widths[i][j] * volatility * sqrt(horizon)``.
+    sessions lay below ``widths[i][j] * volatility * sqrt(horizon)``. What lately came has pulled widths: on the evening
+    of ``pulled_on`` to ``exp(pulls[i][j])`` of that. A pull is of its time and fades with the distance of the last bar
+    from that day, before or after it, by half in `PULL_HALVES`; who trains each evening never sees it fade.
     """
 
     scale: HarScale
     horizons: tuple[int, ...]
     levels: tuple[float, ...]
     widths: tuple[tuple[float, ...], ...]
+    pulls: tuple[tuple[float, ...], ...]
+    pulled_on: dt.date
+    share: float
+    average_share: float
 
-    def width(self, steps: FloatArray, level: float) -> FloatArray:
+    def width(self, steps: FloatArray, level: float, as_of: np.datetime64) -> FloatArray:
         """Return widths for horizons ``steps``, between the measured ones by interpolation, beyond them held."""
-        at_level = [float(np.interp(level, self.levels, row)) for row in self.widths]
+        distance = abs(float((as_of - np.datetime64(self.pulled_on)) / PULL_HALVES))
+        widths = pulled(np.array(self.widths), np.array(self.pulls) * 0.5**distance)
+        at_level = [float(np.interp(level, self.levels, row)) for row in widths]
         return np.interp(steps, self.horizons, at_level)
+
+
+def pulled(widths: FloatArray, pulls: FloatArray) -> FloatArray:
+    """Return pulled widths, levels last in both; where pulls cross, the wider level has the narrower one's width."""
+    result: FloatArray = np.maximum.accumulate(widths * np.exp(pulls), axis=-1)
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +160,7 @@ class ForecastModel:
             raise ForecastError(f"expected a level from {low:g} to {high:g}, found {level:g}; ask for one in between")
         position = tier_at(self._tiers, len(bars))
         path, own = self._path_of(bars)
+        head = self._heads[position]
         filled = tuple(_fill(name, bars, path, sessions, regressors) for name in path.regressors)
         centre = path.anchored_path(
             sessions,
@@ -148,10 +168,12 @@ class ForecastModel:
             last_close=float(bars.close[-1]),
             as_of=bars.date[-1],
             regressors_as_of=_now(bars, path),
+            share=head.share if own else head.average_share,
         )
-        head = self._heads[position]
         steps = np.arange(1, len(sessions) + 1, dtype=np.float64)
-        half = head.width(steps, level) * head.scale.volatility(bars.tail(self._tiers[position]), 1)[0] * np.sqrt(steps)
+        volatility = head.scale.volatility(bars.tail(self._tiers[position]), 1)[0]
+        # Widths are pulled horizon by horizon, and yet no band is to be nearer for a later session.
+        half = np.maximum.accumulate(head.width(steps, level, bars.date[-1]) * volatility * np.sqrt(steps))
         edges = np.finfo(np.float64)
         with np.errstate(over="ignore", under="ignore"):  # the edges of float64 are where the clips hold them
             lower, upper = centre * np.exp(-half), centre * np.exp(half)
@@ -178,12 +200,14 @@ class ForecastModel:
         """
         if bars.date is None:
             raise ForecastError("expected dated bars, found none with dates; give each row its date")
-        path, _ = self._path_of(bars)
+        path, own = self._path_of(bars)
+        head = self._heads[tier_at(self._tiers, len(bars))]
         parts = path.anchored_components(
             sessions,
             _to_path([_fill(name, bars, path, sessions, regressors) for name in path.regressors]),
             as_of=bars.date[-1],
             regressors_as_of=_now(bars, path),
+            share=head.share if own else head.average_share,
         )
         return {
             "kind": "components",

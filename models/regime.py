@@ -149,8 +149,8 @@ class RegimeModel:
 def observations(bars: Bars) -> FloatArray:
     """Return log return and log range volatility of each bar, shape (n, 2).
 
-    NaN is what a bar does not tell: the first one no return, one whose high is its low no volatility. Where closes alone
-    were recorded every bar is such a one, and as zeros they would make a state of their own.
+    NaN is what a bar does not tell: the first one no return, one whose high is its low no volatility. Where closes
+    alone were recorded every bar is such a one, and as zeros they would make a state of their own.
     """
     returns = np.full(len(bars), np.nan)
     returns[1:] = np.log(bars.close[1:] / bars.close[:-1])

@@ -1,17 +1,26 @@
-"""What a price forecast learns from earlier blocks: the stiffness of its trend and the widths of its bands."""
+"""What a price forecast learns from earlier blocks: how much of its paths to believe, and the widths of its bands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from feature_mapper.typing import BoolArray, FloatArray
+from feature_mapper.typing import BoolArray, DateArray, FloatArray, IntArray
 from skill.rivals.prices import LEVELS, SHOWN, Fan
 from skill.schedule import blocks_of
-from training.kit.origins import HORIZONS, Options
-from training.kit.paths import Errors, best_prior, widths
+from training.kit.origins import HORIZONS
+from training.kit.path_bands import PathBands, ScaledErrors
+from training.kit.path_errors import best_share, shrunk
 from training.kit.questions.base import Rows
 from training.kit.splits import Fold
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
+class Outcomes:
+    """Log moves over `HORIZONS` that came after n rows, and the days they were known on, shape (n, horizons)."""
+
+    moves: FloatArray
+    known: DateArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -29,67 +38,64 @@ class PathForecast:
 
 def price_heads(
     rows: Rows,
-    moves: FloatArray,
+    outcomes: Outcomes,
     forward: Sequence[tuple[Fold, dict[str, FloatArray]]],
     walked: Sequence[tuple[Fold, dict[str, FloatArray]]],
-    options: Options,
 ) -> PathForecast:
-    """Choose the prior and learn the widths of each fold from earlier errors, and apply both.
+    """Choose the shares and learn the widths of each fold from earlier errors, and apply both.
 
-    Earlier errors are those of the fold's training rows alone: their horizons had ended, and a symbol that is kept
-    apart has none among them. They are of paths of the symbols' own, as a served model has no others to learn from.
+    Shares and settled widths are learnt on the fold's training rows alone: their horizons had ended. Widths then follow
+    every evening, as those of a model that is trained each evening do, and know the errors that have come about by it.
+    No error of a symbol that is kept apart is among either. Widths are of paths of the symbols' own, as a served model
+    has no others to learn from, and of errors that the chosen share would have made.
 
     Parameters
     ----------
     rows : Rows
         All rows, n of them.
-    moves : FloatArray of shape (n, horizons)
-        Log moves that came.
+    outcomes : Outcomes
+        Of the rows.
     forward, walked : sequence of (Fold, dict)
         Folds of forward time and of the mode, each with what `skill.fits.prices.paths` gave for it.
-    options : Options
-        Of the model.
 
     """
     n, shown = len(rows), [HORIZONS.index(step) for step in SHOWN]
     said = PathForecast(Fan.silent(n), np.full(n, np.nan))
-    by_prior = np.full((n, len(options.priors), len(HORIZONS)), np.nan)
+    moves, of_path, own = outcomes.moves, np.full((n, len(HORIZONS)), np.nan), np.zeros(n, np.bool_)
     for fold, arrays in forward:
-        by_prior[fold.test] = arrays["error"]
+        of_path[fold.test], own[fold.test] = arrays["error"], arrays["own"] == 1
     blocks = blocks_of([fold for fold, _ in walked])
     for apart in dict.fromkeys(fold.apart for fold, _ in walked):
-        error, scale = np.full((n, len(HORIZONS)), np.nan), np.full((n, 1), np.nan)
+        of_average = np.full((n, len(HORIZONS)), np.nan)
+        scale, mine = np.full(n, np.nan), ~np.isin(rows.symbol, apart)
         for fold, arrays in walked:
             if fold.apart != apart:
                 continue
-            known = _known(rows, moves, fold, error, scale, by_prior)
-            prior = options.priors.index(best_prior([known], options))
+            at = learnt_from(fold, scale)
+            with_path = at[own[at]]
+            share = best_share(of_path[with_path], moves[with_path])
+            strangers = best_share(of_average[at], moves[at])
             block = blocks[fold.first]
-            error[block], scale[block, 0] = by_prior[block, prior], arrays["scale"]
-            if len(known) == 0:
+            of_average[block], scale[block] = arrays["average"], arrays["scale"]
+            if len(at) == 0:
                 continue
-            width = widths(known, 0, LEVELS).T[:, shown]
-            half = width * (scale[fold.test, :, None] * np.sqrt(np.array(SHOWN, dtype=np.float64)))
-            centre = (moves[fold.test] - arrays["error"][:, prior])[:, shown]
-            said.fan.put(fold.test, Fan(centre, centre[:, None] - half, centre[:, None] + half))
-            said.volatility[fold.test] = scale[fold.test, 0]
+            asked, shares = fold.test, np.where(arrays["own"] == 1, share, strangers)[:, None]
+            followed = evenings(mine, scale)
+            error = shrunk(of_path[followed], moves[followed], share)
+            errors = ScaledErrors.of(error, scale[followed], outcomes.known[followed], rows.date[followed])
+            bands = PathBands.learnt(errors, np.isin(followed, at), fold.first, LEVELS)
+            half = bands.reaches(scale[asked], rows.date[asked])[:, shown].transpose(0, 2, 1)
+            centre = (shares * (moves[asked] - arrays["error"]))[:, shown]
+            said.fan.put(asked, Fan(centre, centre[:, None] - half, centre[:, None] + half))
+            said.volatility[asked] = scale[asked]
     return said
 
 
-def _known(
-    rows: Rows, moves: FloatArray, fold: Fold, error: FloatArray, scale: FloatArray, by_prior: FloatArray
-) -> Errors:
-    """Return the errors of earlier blocks that a fold may learn from."""
-    at = fold.train[~np.isnan(scale[fold.train, 0])]
-    return Errors(
-        origin=rows.symbol[at],
-        symbol=rows.symbol[at],
-        date=rows.date[at],
-        fitted_to=rows.date[at],
-        ends=rows.label_end[at],
-        error=error[at],
-        naive=moves[at],
-        unseen=error[at],
-        by_prior=by_prior[at],
-        scales=scale[at],
-    )
+def learnt_from(fold: Fold, scale: FloatArray) -> IntArray:
+    """Return the rows of earlier blocks, those with a scale, that a fold may train on."""
+    return fold.train[~np.isnan(scale[fold.train])]
+
+
+def evenings(mine: BoolArray, scale: FloatArray) -> IntArray:
+    """Return the rows whose errors widths follow once they are known: all with a scale, but of symbols kept apart."""
+    return np.flatnonzero(mine & ~np.isnan(scale))

@@ -10,7 +10,7 @@ from feature_mapper.typing import FloatArray, IntArray
 from skill.audit import check_folds
 from skill.fits.prices import paths
 from skill.fits.rows import sequence_rows, stretches
-from skill.heads import PathForecast, price_heads
+from skill.heads import Outcomes, PathForecast, price_heads
 from skill.judge import Scored
 from skill.rivals.origins import price_rivals
 from skill.rivals.prices import LEVELS, NAIVE, SHOWN, Fan
@@ -22,6 +22,7 @@ from skill.universe import Universe
 from training.kit.coverage import coverage
 from training.kit.discover import spec_of
 from training.kit.origins import HORIZONS, Options
+from training.kit.panel import dated
 from training.kit.questions.base import Rows
 from training.kit.scores import LEAST_DAYS
 from training.kit.spec import ModelSpec
@@ -56,7 +57,7 @@ def results(
 ) -> list[Result]:
     """Evaluate a price forecast in both modes, with the longest history only: paths are the same for all.
 
-    The first block teaches priors and widths and is not scored.
+    The first block teaches shares and widths and is not scored.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def results(
     options = msgspec.convert(spec.options, Options)
     rows = sequence_rows(universe.series, max(spec.tiers), max(HORIZONS))
     told(f"{len(rows):,} rows")
-    moves, unit = outcomes(universe, rows)
+    came, unit = outcomes(universe, rows)
     forward: list[tuple[Fold, dict[str, FloatArray]]] = []
     others: dict[str, Fan] = {}
     found: list[Result] = []
@@ -83,13 +84,13 @@ def results(
         work = [_piece(model, spec, options, universe, rows, fold, blocks[fold.first], shelf) for fold in folds]
         walked = list(zip(folds, gathered(work, processes, told, "paths of fold"), strict=True))
         forward = forward or walked
-        said = price_heads(rows, moves, forward, walked, options)
+        said = price_heads(rows, came, forward, walked)
         asked = np.flatnonzero(said.scored)
         if mode == "forward":
             # One symbol a day, in turn, where refits are yearly: of as many forecasts, more days tell more.
             step = max(len(universe.symbols), LEAST_STEP) * schedule.years
             others = _enough(rows, price_rivals(universe, rows, asked, step, shelf, processes, told), told)
-        found += _judged(model, max(tiers), mode, universe, rows, asked, moves, unit, said, others)
+        found += _judged(model, max(tiers), mode, universe, rows, asked, came.moves, unit, said, others)
     return found
 
 
@@ -103,20 +104,22 @@ def _enough(rows: Rows, others: dict[str, Fan], told: Told) -> dict[str, Fan]:
     return {name: fan for name, fan in others.items() if days[name] >= least}
 
 
-def outcomes(universe: Universe, rows: Rows) -> tuple[FloatArray, FloatArray]:
-    """Return log moves over `HORIZONS` from each row, and what they are measured by over `SHOWN`, one row each.
+def outcomes(universe: Universe, rows: Rows) -> tuple[Outcomes, FloatArray]:
+    """Return what came after each row, and what log moves are measured by over `SHOWN`, one row each.
 
     The unit is that of the mean absolute scaled error (Hyndman and Koehler 2006) with the horizon's own differences:
     the mean absolute move over as many sessions of the symbol, over its whole past up to the row.
     """
     moves, unit = np.empty((len(rows), len(HORIZONS))), np.empty((len(rows), len(SHOWN)))
+    known = np.empty(moves.shape, rows.date.dtype)
     for part in stretches(rows, np.arange(len(rows))):
-        log = np.log(universe.series[universe.symbols[part.symbol]].close)
-        moves[part.rows] = log[part.at[:, None] + np.array(HORIZONS)] - log[part.at][:, None]
+        bars, ahead = universe.series[universe.symbols[part.symbol]], part.at[:, None] + np.array(HORIZONS)
+        log = np.log(bars.close)
+        moves[part.rows], known[part.rows] = log[ahead] - log[part.at][:, None], dated(bars)[ahead]
         for column, step in enumerate(SHOWN):
             past = np.cumsum(np.abs(log[step:] - log[:-step]))
             unit[part.rows, column] = past[part.at - step] / (part.at - step + 1)
-    return moves, unit
+    return Outcomes(moves, known), unit
 
 
 def scaled_errors(fan: Fan, moves: FloatArray, unit: FloatArray) -> FloatArray:

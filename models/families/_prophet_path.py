@@ -173,11 +173,12 @@ class ProphetPath:
         last_close: float,
         as_of: np.datetime64,
         regressors_as_of: Mapping[str, float],
+        share: float = 1.0,
     ) -> FloatArray:
         """Return prices on ``dates`` that continue from the last close, shape (n,), finite and positive.
 
-        ``last_close * exp(path(dates) - path(as_of))``: Prophet's level is off by several daily moves at any time, its
-        change is what can be used. A price beyond the range of a float64 is held at its edge.
+        ``last_close * exp(share * (path(dates) - path(as_of)))``: Prophet's level is off by several daily moves at any
+        time, its change is what can be used. A price beyond the range of a float64 is held at its edge.
 
         Parameters
         ----------
@@ -189,6 +190,8 @@ class ProphetPath:
             Day of the last known close.
         regressors_as_of : Mapping of str to float
             The regressors on that day.
+        share : float
+            How much of the path's change is believed.
 
         Raises
         ------
@@ -198,7 +201,7 @@ class ProphetPath:
         """
         anchor = self.path(np.array([as_of]), {name: np.array([value]) for name, value in regressors_as_of.items()})
         with np.errstate(over="ignore", under="ignore"):  # the edge is where the clip holds them
-            prices = last_close * np.exp(self.path(dates, regressors) - anchor)
+            prices = last_close * np.exp(share * (self.path(dates, regressors) - anchor))
         edges = np.finfo(np.float64)
         return np.clip(prices, edges.tiny, edges.max)
 
@@ -209,13 +212,14 @@ class ProphetPath:
         *,
         as_of: np.datetime64,
         regressors_as_of: Mapping[str, float],
+        share: float = 1.0,
     ) -> Components:
         """Return what moves the log price from ``as_of`` to each of ``dates``; parameters and raises as above.
 
         `anchored_path` is the last close times the exponential of their sum, unless it is held at an edge.
         """
         anchor = self._terms(np.array([as_of]), {name: np.array([value]) for name, value in regressors_as_of.items()})
-        return self._terms(dates, regressors).less(anchor, self.scale)
+        return self._terms(dates, regressors).less(anchor, share * self.scale)
 
     def dump(self) -> bytes:
         """Return the weights: JSON that ``prophet.serialize.model_from_json`` reads too."""

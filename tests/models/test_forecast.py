@@ -39,6 +39,7 @@ HORIZONS = (1, 5, 20)
 LEVELS = (0.05, 0.5, 0.8, 0.95)
 TIERS = (1, 22, 64)
 WIDTHS = ((0.1, 0.7, 1.3, 2.0), (0.1, 0.7, 1.2, 1.9), (0.1, 0.6, 1.1, 1.8))
+PULLS = ((0.0, 0.1, 0.1, 0.1), (0.0, -0.1, -0.02, 0.0), (0.3, 0.2, 0.2, 0.4))
 BARS = market(300, 1, "AAA")
 KNOWN = BARS[:250]
 
@@ -68,7 +69,16 @@ def heads() -> tuple[ForecastHead, ...]:
     scales = [HarScale((1,), (1.0,), 0.1), HarScale((1, 5, 21), (0.3, 0.4, 0.3), 0.0)]
     scales.append(HarScale((1, 5, 21, 63), (0.25, 0.25, 0.25, 0.25), 0.0))
     return tuple(
-        ForecastHead(scale, HORIZONS, LEVELS, tuple(tuple(width * more for width in row) for row in WIDTHS))
+        ForecastHead(
+            scale=scale,
+            horizons=HORIZONS,
+            levels=LEVELS,
+            widths=tuple(tuple(width * more for width in row) for row in WIDTHS),
+            pulls=PULLS,
+            pulled_on=dates(KNOWN)[-1].item(),
+            share=0.6,
+            average_share=0.25,
+        )
         for scale, more in zip(scales, (3.0, 2.0, 1.0), strict=True)
     )
 
@@ -93,7 +103,7 @@ def model() -> ForecastModel:
 
 
 def test_path_hangs_on_the_last_close() -> None:
-    """The path's own change since the last bar, times the last close, by Prophet's path itself."""
+    """A share of the path's own change since the last bar, times the last close, by Prophet's path itself."""
     days = sessions(10)
     assert KNOWN.volume is not None
     last = to_regressor(KNOWN.volume[-1:])
@@ -101,19 +111,20 @@ def test_path_hangs_on_the_last_close() -> None:
     ahead = fitted.path(days, {VOLUME: np.full(10, last)})
     here = fitted.path(dates(KNOWN)[-1:], {VOLUME: last})
     found = model().forecast(KNOWN, days, level=0.8, regressors={})
-    assert found.path == pytest.approx(KNOWN.close[-1] * np.exp(ahead - here), rel=1e-12)
+    assert found.path == pytest.approx(KNOWN.close[-1] * np.exp(0.6 * (ahead - here)), rel=1e-12)
     assert found.sessions is days
     assert (found.own_path, found.tier, found.level) == (True, 64, 0.8)
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_band_by_hand(tier: int) -> None:
-    """Width of the horizon times volatility times root of the horizon; volatility from the tier's window alone."""
+    """Pulled width of the horizon times volatility times its root; volatility from the tier's window alone."""
     head = heads()[TIERS.index(tier)]
     found = model().forecast(KNOWN.tail(tier), sessions(20), level=0.8, regressors={})
     volatility = float(head.scale.volatility(KNOWN.tail(tier), 1)[0])
     for step in HORIZONS:
-        half = head.widths[HORIZONS.index(step)][LEVELS.index(0.8)] * volatility * math.sqrt(step)
+        row, column = HORIZONS.index(step), LEVELS.index(0.8)
+        half = head.widths[row][column] * math.exp(PULLS[row][column]) * volatility * math.sqrt(step)
         assert found.upper[step - 1] == pytest.approx(found.path[step - 1] * math.exp(half))
         assert found.lower[step - 1] == pytest.approx(found.path[step - 1] * math.exp(-half))
     assert found.tier == tier
@@ -121,10 +132,34 @@ def test_band_by_hand(tier: int) -> None:
 
 def test_widths_between_and_beyond_what_was_measured() -> None:
     """Interpolated between horizons and between levels, held beyond the last horizon."""
-    head = heads()[2]
-    assert head.width(np.array([1.0, 5.0, 20.0]), 0.8).tolist() == [1.3, 1.2, 1.1]
-    assert head.width(np.array([3.0, 500.0]), 0.8) == pytest.approx([1.25, 1.1])
-    assert head.width(np.array([1.0]), 0.65) == pytest.approx([1.0])
+    head, day = msgspec.structs.replace(heads()[2], pulls=((0.0,) * 4,) * 3), dates(KNOWN)[-1]
+    assert head.width(np.array([1.0, 5.0, 20.0]), 0.8, day).tolist() == [1.3, 1.2, 1.1]
+    assert head.width(np.array([3.0, 500.0]), 0.8, day) == pytest.approx([1.25, 1.1])
+    assert head.width(np.array([1.0]), 0.65, day) == pytest.approx([1.0])
+
+
+def test_pulls_fade_with_the_distance_from_their_day() -> None:
+    """By half in three months, before as after: a width of one evening is not that of the next year or of the last."""
+    head, day, at = heads()[2], dates(KNOWN)[-1], np.array([1.0, 5.0, 20.0])
+    pull, settled = np.array(PULLS)[:, LEVELS.index(0.8)], np.array(WIDTHS)[:, LEVELS.index(0.8)]
+    for days, left in ((0, 1.0), (90, 0.5), (-90, 0.5), (180, 0.25), (36500, 0.0)):
+        assert head.width(at, 0.8, day + days) == pytest.approx(settled * np.exp(left * pull))
+
+
+def test_no_band_is_nearer_for_a_later_session() -> None:
+    """Where a week's widths were pulled in and a day's were not, the week's band is as wide as the day's."""
+    odd = tuple(msgspec.structs.replace(head, pulls=((0.0,) * 4, (-2.0,) * 4, (-2.0,) * 4)) for head in heads())
+    loaded = ForecastModel(artifact().manifest, model()._paths, odd)
+    found = loaded.forecast(KNOWN, sessions(20), level=0.8, regressors={})
+    assert (np.diff(np.log(found.upper / found.path)) >= -1e-12).all()
+
+
+def test_a_wider_level_is_never_the_narrower_band() -> None:
+    """Where levels were pulled past each other, the wider one has the width of the narrower one."""
+    wild = msgspec.structs.replace(heads()[2], pulls=((0.0, 1.5, -1.5, 0.0),) * 3)
+    found = [wild.width(np.array([5.0]), level, dates(KNOWN)[-1])[0] for level in LEVELS]
+    assert found == sorted(found)
+    assert found[2] == found[1] == pytest.approx(0.7 * math.exp(1.5))
 
 
 @settings(max_examples=40)
@@ -190,7 +225,7 @@ def test_stranger_gets_the_pooled_path_and_is_told() -> None:
     for symbol in (None, "ZZZ", POOLED):
         found = model().forecast(replace(KNOWN, symbol=symbol), sessions(5), level=0.8, regressors={})
         expected = path(volume=False).anchored_path(
-            sessions(5), {}, last_close=float(KNOWN.close[-1]), as_of=dates(KNOWN)[-1], regressors_as_of={}
+            sessions(5), {}, last_close=float(KNOWN.close[-1]), as_of=dates(KNOWN)[-1], regressors_as_of={}, share=0.25
         )
         assert np.array_equal(found.path, expected)
         assert found.regressors == ()

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from feature_mapper.bars import Bars
-from feature_mapper.typing import FloatArray, IntArray
+from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.families import prophet
 from skill import heads
 from skill.fits import prices as fits
 from skill.fits.rows import known, learnt_by, sequence_rows
-from skill.heads import PathForecast, price_heads
+from skill.heads import Outcomes, price_heads
 from skill.prices import held, interval_scores, outcomes, scaled_errors
 from skill.rivals.prices import LEVELS, SHOWN, Fan
 from skill.schedule import MODES, Mode, Schedule
@@ -21,13 +21,14 @@ from skill.universe import Universe
 from tests.training.kit.support import after, market, rewritten
 from training.kit.origins import HORIZONS, Options
 from training.kit.panel import dated
-from training.kit.paths import Ahead, Errors, average, fit_path
+from training.kit.path_bands import ScaledErrors, units
+from training.kit.paths import Ahead, average, fit_path
 from training.kit.questions.base import Rows
 from training.kit.spec import ModelSpec
 from training.kit.splits import Fold
 
 SPEC = ModelSpec(family="prophet", tiers=(1, 22))
-OPTIONS = Options(priors=(0.002, 0.05), history=260)
+OPTIONS = Options(history=260)
 SERIES = {name: market(1500, seed, name) for seed, name in enumerate(("AAA", "BBB", "CCC", "DDD"))}
 SCHEDULE = Schedule(groups=2)
 UNIVERSE = Universe("made", SERIES, {}, len(SERIES))
@@ -64,12 +65,13 @@ def place(rows: Rows, row: int) -> tuple[Bars, int]:
 def test_outcomes_and_units_are_those_of_pandas() -> None:
     """Moves over each horizon, and the mean absolute move over as many sessions up to the row."""
     rows = rows_of(SERIES)
-    moves, unit = outcomes(UNIVERSE, rows)
+    came, unit = outcomes(UNIVERSE, rows)
     for number, bars in enumerate(SERIES.values()):
         log = pd.Series(np.log(bars.close))
         at = rows.context["place"][rows.symbol == number].astype(int)
         for column, step in enumerate(HORIZONS):
-            assert np.allclose(moves[rows.symbol == number, column], (log.shift(-step) - log).to_numpy()[at])
+            assert np.allclose(came.moves[rows.symbol == number, column], (log.shift(-step) - log).to_numpy()[at])
+            assert np.array_equal(came.known[rows.symbol == number, column], dated(bars)[at + step])
         for column, step in enumerate(SHOWN):
             past = log.diff(step).abs().expanding().mean().to_numpy()
             assert np.allclose(unit[rows.symbol == number, column], past[at])
@@ -78,8 +80,8 @@ def test_outcomes_and_units_are_those_of_pandas() -> None:
 def test_the_last_close_is_off_by_the_move() -> None:
     """So its mean absolute scaled error over the past is 1: on the last day of a series nearly that."""
     rows = rows_of(SERIES)
-    moves, unit = outcomes(UNIVERSE, rows)
-    shown = moves[:, [HORIZONS.index(step) for step in SHOWN]]
+    came, unit = outcomes(UNIVERSE, rows)
+    shown = came.moves[:, [HORIZONS.index(step) for step in SHOWN]]
     errors = scaled_errors(replace(Fan.silent(len(rows)), centre=np.zeros_like(shown)), shown, unit)
     assert np.allclose(errors, np.abs(shown) / unit)
 
@@ -93,20 +95,33 @@ def test_an_error_is_that_of_the_anchored_path(mode: Mode) -> None:
     for row in (0, len(fold.test) // 2, len(fold.test) - 1):
         bars, at = place(rows, int(fold.test[row]))
         learnt = past[bars.symbol or ""] if mode == "forward" else average(past)
-        for column, prior in enumerate(OPTIONS.priors):
-            path = fit_path(learnt.tail(OPTIONS.history), prior, SPEC, OPTIONS)
-            assert path.train_end < fold.first
-            for number, step in enumerate(HORIZONS):
-                volume = {name: path.last_values[name] for name in path.regressors}
-                said = path.anchored_path(
-                    dated(bars)[[at + step]],
-                    {name: np.array([value]) for name, value in volume.items()},
-                    last_close=float(bars.close[at]),
-                    as_of=dated(bars)[at],
-                    regressors_as_of=volume,
-                )
-                expected = np.log(bars.close[at + step] / said[0])
-                assert error[row, column, number] == pytest.approx(expected, abs=1e-9)
+        path = fit_path(learnt.tail(OPTIONS.history), SPEC, OPTIONS)
+        assert path.train_end < fold.first
+        for number, step in enumerate(HORIZONS):
+            volume = {name: path.last_values[name] for name in path.regressors}
+            said = path.anchored_path(
+                dated(bars)[[at + step]],
+                {name: np.array([value]) for name, value in volume.items()},
+                last_close=float(bars.close[at]),
+                as_of=dated(bars)[at],
+                regressors_as_of=volume,
+            )
+            expected = np.log(bars.close[at + step] / said[0])
+            assert error[row, number] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_average_is_asked_of_all() -> None:
+    """Of every row of the block, whosever it is: where it is all there is, it is the error itself."""
+    fold = fold_of("unseen")
+    arrays, rows = paths_of(SERIES, fold), rows_of(SERIES)
+    block = np.flatnonzero((rows.date >= fold.first) & (rows.date <= fold.last))
+    assert arrays["average"].shape == (len(block), len(HORIZONS))
+    assert len(block) > len(fold.test)
+    assert np.array_equal(arrays["average"][np.isin(block, fold.test)], arrays["error"])
+    assert not arrays["own"].any()
+    forward = paths_of(SERIES, fold_of("forward"))
+    assert forward["own"].all()
+    assert not np.allclose(forward["average"], forward["error"])
 
 
 def is_causal(mode: Mode) -> bool:
@@ -116,11 +131,13 @@ def is_causal(mode: Mode) -> bool:
     later = {name: rewritten(bars, after(bars, day)) for name, bars in SERIES.items()}
     said = []
     for series in (SERIES, later):
-        moves, _ = outcomes(Universe("made", series, {}, len(series)), rows_of(series))
+        came, _ = outcomes(Universe("made", series, {}, len(series)), rows_of(series))
         arrays = paths_of(series, fold)
         at = rows.date[fold.test] <= day
         block = np.flatnonzero((rows.date >= fold.first) & (rows.date <= fold.last))
-        said.append(((moves[fold.test][:, None] - arrays["error"])[at], arrays["scale"][rows.date[block] <= day]))
+        early = rows.date[block] <= day
+        centres = (came.moves[fold.test] - arrays["error"])[at], (came.moves[block] - arrays["average"])[early]
+        said.append((*centres, arrays["scale"][early]))
     return all(np.allclose(one, other, atol=1e-12) for one, other in zip(*said, strict=True))
 
 
@@ -155,20 +172,27 @@ def test_a_symbol_without_a_path_of_its_own_gets_the_average() -> None:
     begins = int(np.searchsorted(dated(SERIES["DDD"]), learnt_by(rows, fold))) - prophet.MIN_SESSIONS + 5
     late = {**SERIES, "DDD": SERIES["DDD"][begins:]}
     asked = SCHEDULE.folds(rows_of(late), tuple(late), "forward")[1]
-    error = paths_of(late, asked)["error"][rows_of(late).symbol[asked.test] == 3]
+    arrays, mine = paths_of(late, asked), rows_of(late).symbol[asked.test] == 3
+    assert np.array_equal(arrays["own"] == 1, ~mine)
+    error = arrays["error"][mine]
     alone = replace(asked, apart=(3,), test=asked.test[rows_of(late).symbol[asked.test] == 3])
     with_few = average(known(late, asked, learnt_by(rows_of(late), asked)))
-    path = fit_path(with_few.tail(OPTIONS.history), OPTIONS.priors[0], SPEC, OPTIONS)
+    path = fit_path(with_few.tail(OPTIONS.history), SPEC, OPTIONS)
     at = rows_of(late).context["place"][alone.test].astype(int)
     expected = Ahead(late["DDD"], int(at[0]), int(at[-1]) + 1).errors(path)
-    assert np.allclose(error[:, 0], expected)
+    assert np.allclose(error, expected)
 
 
-def made(mode: Mode, seed: int = 2) -> tuple[Rows, FloatArray, Walked, Walked]:
-    """Return rows, moves, and folds with errors that were drawn, not fitted: wider ones for the looser prior."""
+def made(mode: Mode, seed: int = 2) -> tuple[Rows, Outcomes, Walked, Walked]:
+    """Return rows, outcomes, and folds with errors of paths that know half of what comes and draw as much too far.
+
+    So half of their moves is the best share; what then is left is normal, 0.01 times the root of the horizon.
+    """
     rng = np.random.default_rng(seed)
-    rows = rows_of(SERIES)
-    moves, _ = outcomes(UNIVERSE, rows)
+    rows, root = rows_of(SERIES), np.sqrt(np.array(HORIZONS))
+    came, _ = outcomes(UNIVERSE, rows)
+    told, left = 0.01 * rng.normal(size=(2, len(rows), len(HORIZONS))) * root
+    came = replace(came, moves=told + left)
     forward = SCHEDULE.folds(rows, tuple(SERIES), "forward")
     blocks = {fold.first: fold.test for fold in forward}
 
@@ -176,37 +200,28 @@ def made(mode: Mode, seed: int = 2) -> tuple[Rows, FloatArray, Walked, Walked]:
         return [(fold, drawn(fold, blocks[fold.first])) for fold in folds]
 
     def drawn(fold: Fold, block: IntArray) -> dict[str, FloatArray]:
-        spread = np.array([1.0, 3.0])[:, None] * np.sqrt(np.array(HORIZONS))
+        off = left - told  # the path said twice what was told
         return {
-            "error": 0.01 * rng.normal(size=(len(fold.test), 2, len(HORIZONS))) * spread,
+            "error": off[fold.test],
+            "own": np.full(len(fold.test), float(not fold.apart)),
+            "average": off[block],
             "scale": np.full(len(block), 0.01),
         }
 
-    of_forward = walked(forward)
-    return (
-        rows,
-        moves,
-        of_forward,
-        of_forward if mode == "forward" else walked(SCHEDULE.folds(rows, tuple(SERIES), mode)),
-    )
-
-
-def head(rows: Rows, moves: FloatArray, forward: Walked, walked: Walked) -> PathForecast:
-    """Return what is made of errors."""
-    return price_heads(rows, moves, forward, walked, OPTIONS)
+    return rows, came, walked(forward), walked(SCHEDULE.folds(rows, tuple(SERIES), mode))
 
 
 @modes
 def test_bands_hold_what_they_promise(mode: Mode) -> None:
-    """Of errors that are alike every year; the first block teaches, and the prior with the smaller errors is taken."""
-    rows, moves, forward, walked = made(mode)
-    said = head(rows, moves, forward, walked)
+    """Of errors that are alike every year; the first block teaches, and half of the paths is believed."""
+    rows, came, forward, walked = made(mode)
+    said = price_heads(rows, came, forward, walked)
     first = min(fold.first for fold, _ in walked)
     asked = np.concatenate([fold.test for fold, _ in walked])
     assert np.array_equal(np.flatnonzero(said.scored), np.sort(asked[~np.isin(asked, forward[0][0].test)]))
     assert (rows.date[said.scored] > first).all()
     at = np.flatnonzero(said.scored)
-    shown = moves[at][:, [HORIZONS.index(step) for step in SHOWN]]
+    shown = came.moves[at][:, [HORIZONS.index(step) for step in SHOWN]]
     for row, level in enumerate(LEVELS):
         inside = held(said.fan.take(at), shown, row).mean(axis=0)
         assert np.abs(inside - level).max() < 0.05  # three standard errors of 700 rows
@@ -214,42 +229,77 @@ def test_bands_hold_what_they_promise(mode: Mode) -> None:
     assert np.allclose(errors.std(axis=0), 0.01 * np.sqrt(np.array(SHOWN)), rtol=0.1)
 
 
+def test_strangers_have_a_share_of_their_own() -> None:
+    """Where the average tells nothing, symbols without a path get their last close, and the others half of theirs."""
+    rows, came, _, walked = made("forward")
+    silent: Walked = []
+    for fold, arrays in walked:
+        stranger = rows.symbol[fold.test] == 3
+        noise = np.random.default_rng(1).normal(size=arrays["error"].shape)
+        average = came.moves[fold.test] - noise
+        error = np.where(stranger[:, None], average, arrays["error"])
+        silent.append((fold, {**arrays, "error": error, "own": 1.0 - stranger, "average": average}))
+    said = price_heads(rows, came, silent, silent)
+    centre = said.fan.centre
+    assert (centre[said.scored & (rows.symbol == 3)] == 0).all()
+    own = said.scored & (rows.symbol == 0)
+    assert (centre[own] != 0).all()
+
+
 def knows_too_much(mode: Mode) -> bool:
-    """Tell whether errors that had not ended, or those of symbols that are kept apart, move a band."""
-    rows, moves, forward, walked = made(mode)
-    truth = head(rows, moves, forward, walked)
-    number = len(walked) - 1
-    fold = walked[number][0]
-    unknown = np.ones(len(rows), np.bool_)
-    unknown[fold.train] = False
-    other = []
-    for of, arrays in forward:
-        error = arrays["error"].copy()
-        error[unknown[of.test] & ~np.isin(of.test, fold.test)] *= 50
-        other.append((of, {**arrays, "error": error}))
-    again = head(rows, moves, other, other if mode == "forward" else walked)
-    at = fold.test if mode == "unseen" else fold.test[:1]
-    return not np.array_equal(truth.fan.upper[at], again.fan.upper[at])
+    """Tell whether errors that were not known on an evening, or those of symbols kept apart, move its band."""
+    rows, came, forward, walked = made(mode)
+    truth = price_heads(rows, came, forward, walked)
+    fold = walked[-1][0]
+    others = np.isin(rows.symbol, fold.apart)
+
+    def moved(evening: np.datetime64) -> bool:
+        def falsified(of: Fold, arrays: dict[str, FloatArray]) -> dict[str, FloatArray]:
+            unknown = (came.known[of.test] > evening) | others[of.test][:, None]
+            return {**arrays, "error": np.where(unknown, 50 * arrays["error"], arrays["error"])}
+
+        other = [(of, falsified(of, arrays)) for of, arrays in forward]
+        again = price_heads(rows, came, other, other if mode == "forward" else walked)
+        at = fold.test[rows.date[fold.test] <= evening]
+        one, two = (said.fan.upper[at] - said.fan.lower[at] for said in (truth, again))
+        return not np.allclose(one, two, rtol=1e-12)
+
+    return any(moved(np.unique(rows.date[fold.test])[day]) for day in (0, 20))
 
 
 @modes
-def test_bands_know_no_error_that_had_not_ended(mode: Mode) -> None:
-    """Nor one of a symbol that is kept apart: only those of rows that train."""
+def test_bands_know_no_error_before_its_day(mode: Mode) -> None:
+    """Nor one of a symbol that is kept apart."""
     assert not knows_too_much(mode)
 
 
 @modes
-def test_bands_that_know_all_earlier_rows_are_caught(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bands_that_settle_on_all_earlier_rows_are_caught(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows by their day: their horizons reach into the asked days, and all symbols are among them."""
-    original = heads._known
 
-    def greedy(
-        rows: Rows, moves: FloatArray, fold: Fold, error: FloatArray, scale: FloatArray, by_prior: FloatArray
-    ) -> Errors:
-        everyone = replace(fold, train=np.flatnonzero(rows.date < fold.first))
-        return original(rows, moves, everyone, error, scale, by_prior)
+    def greedy(fold: Fold, scale: FloatArray) -> IntArray:
+        rows = rows_of(SERIES)
+        return np.flatnonzero((rows.date <= fold.last) & ~np.isnan(scale))
 
-    monkeypatch.setattr(heads, "_known", greedy)
+    monkeypatch.setattr(heads, "learnt_from", greedy)
+    assert knows_too_much(mode)
+
+
+def test_bands_that_follow_symbols_kept_apart_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every evening's errors, whosever they are."""
+    original = heads.evenings
+    monkeypatch.setattr(heads, "evenings", lambda mine, scale: original(mine | True, scale))
+    assert knows_too_much("unseen")
+
+
+@modes
+def test_bands_that_follow_before_the_day_are_caught(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors that count as known when the forecast is made."""
+
+    def hasty(error: FloatArray, scale: FloatArray, known: DateArray, date: DateArray) -> ScaledErrors:
+        return ScaledErrors(np.abs(error) / units(scale), np.repeat(date[:, None], known.shape[1], axis=1), date)
+
+    monkeypatch.setattr(ScaledErrors, "of", hasty)
     assert knows_too_much(mode)
 
 

@@ -27,7 +27,7 @@ MODELS = ("hmm_regime", "prophet_forecast")
 def quick_spec(model: str) -> ModelSpec:
     """Return the declaration of a model with one start of EM and one prior of the trend."""
     spec = discover.spec_of(model)
-    fewer = {"starts": 1} if model == "hmm_regime" else {"priors": (0.01,), "history": 300}
+    fewer = {"starts": 1} if model == "hmm_regime" else {"prior": 0.01, "history": 300}
     return replace(spec, options={**spec.options, **fewer})
 
 

@@ -6,7 +6,7 @@
     lookback_true           what is declared is read, and nothing before it
     target_horizon          a label depends on no bar beyond its horizon (tabular)
     purged_splits           no training label ends in the test fold or within the embargo before it
-    forecasts_after_fit, widths_before_origin   the same of price paths, which have origins in place of folds
+    forecasts_after_fit, bands_of_the_evening   the same of price paths, which have origins in place of folds
     walk_isolation          forecasts of a fold do not move when all that they must not know is another
     shuffled_target         where labels are drawn by lot, the evaluation finds no skill
     weights_read_back       weights forecast training rows as what was fitted does, bit for bit (tabular)
@@ -86,7 +86,7 @@ ORDER: Final = (
     "target_horizon",
     "purged_splits",
     "forecasts_after_fit",
-    "widths_before_origin",
+    "bands_of_the_evening",
     "walk_isolation",
     "shuffled_target",
     "weights_read_back",

@@ -30,7 +30,8 @@ from training.kit.falsify import FACTOR, later_days, shuffled
 from training.kit.forecast import SHOWN
 from training.kit.origins import HORIZONS, Options, plan
 from training.kit.panel import Panel, build, dated, longest
-from training.kit.paths import Errors, evaluate
+from training.kit.path_errors import Errors
+from training.kit.paths import evaluate
 from training.kit.progress import Progress
 from training.kit.questions.base import Question, Rows
 from training.kit.questions.registry import question_of
@@ -289,8 +290,8 @@ def _forecast(spec: ModelSpec, series: Mapping[str, Bars], form: Form) -> tuple[
     day = origins.first_days[-1]
     other = evaluate(later_days(markets, day), spec, options, _silent(), plain=False)
     moved = _errors_moved(origins.errors, other.errors, day)
-    if origins.choices != other.choices:
-        moved.add("priors")
+    if origins.shares != other.shares:
+        moved.add("shares")
     column, scored = HORIZONS.index(SHOWN[0]), origins.scored
     part = Scored(
         f"{SHOWN[0]} sessions",
@@ -314,7 +315,7 @@ def _quick(series: Mapping[str, Bars], options: Options) -> tuple[Mapping[str, B
     step = -(-(days - options.history - max(HORIZONS)) // QUICK_ORIGINS)
     if step < 1:
         return series, options
-    fewer = msgspec.structs.replace(options, priors=options.priors[:1], step=step, teaching=1)
+    fewer = msgspec.structs.replace(options, step=step, teaching=1)
     try:
         plan(chosen, fewer)
     except SpecError:
@@ -325,7 +326,7 @@ def _quick(series: Mapping[str, Bars], options: Options) -> tuple[Mapping[str, B
 def _errors_moved(one: Errors, other: Errors, day: np.datetime64) -> set[str]:
     """Return what of the forecasts that had ended by a day differs."""
     left, right = one.take(one.ends <= day), other.take(other.ends <= day)
-    names = ("fitted_to", "error", "naive", "unseen", "by_prior", "scales")
+    names = ("fitted_to", "known", "error", "unseen", "naive", "of_path", "of_average", "scales")
     return {name for name in names if getattr(left, name).tobytes() != getattr(right, name).tobytes()}
 
 

@@ -26,7 +26,7 @@ FITTED: Final = "needs a training: barcast audit without --version makes one and
 
 TABULAR_ONLY: Final = ("target_horizon", "purged_splits", "walk_isolation", "weights_read_back")
 REGIME_ONLY: Final = ("purged_splits", "walk_isolation")
-FORECAST_ONLY: Final = ("truncation_invariance", "forecasts_after_fit", "widths_before_origin")
+FORECAST_ONLY: Final = ("truncation_invariance", "forecasts_after_fit", "bands_of_the_evening")
 """What only a training can show, by kind of model, beside skill where labels are drawn by lot."""
 
 

@@ -23,7 +23,7 @@ _LOG_ROOT_TAU: Final = 0.5 * float(np.log(2 * np.pi))
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
 class Autoregression:
-    """A fitted rival; ``coefficients`` has shape (4,): constant, day, week, month. ``usual``: the mean log volatility."""
+    """A fitted rival; ``coefficients``, of shape (4,): constant, day, week, month. ``usual``: mean log volatility."""
 
     coefficients: FloatArray
     usual: float

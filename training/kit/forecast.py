@@ -5,7 +5,7 @@ Options of a spec: see `training.kit.origins.Options`.
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 import msgspec
@@ -28,15 +28,9 @@ from training.kit.losses import Losses, TierLosses
 from training.kit.origins import HORIZONS, Options
 from training.kit.outcome import Outcome
 from training.kit.panel import dated
-from training.kit.paths import (
-    PLAIN_LEVEL,
-    Origins,
-    average,
-    evaluate,
-    final_scale,
-    fit_path,
-    widths,
-)
+from training.kit.path_bands import PathBands
+from training.kit.path_errors import Origins
+from training.kit.paths import PLAIN_LEVEL, average, evaluate, final_scale, fit_path
 from training.kit.progress import Progress
 from training.kit.ranges import ranges_of_market
 from training.kit.reliability import LEVELS, of_paths
@@ -60,7 +54,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     origins = evaluate(series, spec, options, progress)
     fitted = {**series, POOLED: average(series)}
     weights = {
-        path_file(symbol): fit_path(bars.tail(options.history), origins.chosen, spec, options).dump()
+        path_file(symbol): fit_path(bars.tail(options.history), spec, options).dump()
         for symbol, bars in fitted.items()
         if len(bars) >= prophet.MIN_SESSIONS
     }
@@ -76,7 +70,10 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
         losses=Losses(tuple(series), tuple(_tier_losses(tier, origins) for tier in spec.tiers)),
         evaluation={
             "options": msgspec.to_builtins(options),
-            "changepoint_prior_scale": {"chosen": origins.chosen, "at_origins": origins.choices},
+            "shares": {
+                "chosen": asdict(origins.chosen),
+                "at_origins": {day: asdict(shares) for day, shares in origins.shares.items()},
+            },
             "before_and_after": comparison(origins, spec.tiers[-1]),
             "tiers": [_report(tier, origins, tuple(series)) for tier in spec.tiers],
         },
@@ -155,18 +152,25 @@ def _scores(origins: Origins) -> tuple[Score, ...]:
 def _manifest(
     tier: int, origins: Origins, series: Mapping[str, Bars], spec: ModelSpec, options: Options
 ) -> TierManifest:
-    limits = widths(origins.errors, spec.tiers.index(tier), MEASURED)
+    errors = origins.errors
+    last = errors.known.max()
+    scaled = errors.scaled(spec.tiers.index(tier), origins.chosen.own)
+    bands = PathBands.learnt(scaled, slice(None), last + 1, MEASURED)
     head = ForecastHead(
         scale=final_scale(series, tier),
         horizons=HORIZONS,
         levels=MEASURED,
-        widths=tuple(tuple(row) for row in limits.tolist()),
+        widths=tuple(tuple(row) for row in bands.settled.tolist()),
+        pulls=tuple(tuple(row) for row in bands.last.tolist()),
+        pulled_on=last.item(),
+        share=origins.chosen.own,
+        average_share=origins.chosen.average,
     )
     return TierManifest(
         tier=tier,
         features=(),
         weights=path_file(POOLED),
-        parameters={**msgspec.to_builtins(options), "changepoint_prior_scale": origins.chosen},
+        parameters=msgspec.to_builtins(options),
         head=msgspec.to_builtins(head),
         scores=_scores(origins),
         coverage=_coverage(tier, origins),
@@ -231,19 +235,21 @@ def _cases(series: Mapping[str, Bars], tiers: tuple[int, ...]) -> tuple[JsonObje
 
 
 def _checks(origins: Origins) -> tuple[Check, ...]:
-    """No path had seen a day after the one that it forecast from; no width knew an error that had not ended yet."""
+    """No path had seen a day after the one that it forecast from; no band knew an error that had not come about yet."""
     errors = origins.errors
     seen = {str(day) for day in errors.date[errors.fitted_to > errors.date]}
     known = set[str]()
     for origin in np.unique(origins.scored.origin).tolist():
-        later = (errors.ends >= origins.first_days[origin])[:, None]
-        falsified = replace(origins, errors=replace(errors, error=np.where(later, 100 * errors.error, errors.error)))
-        for tier in origins.tiers:
-            if not np.array_equal(
-                falsified.limits(origin, tier, PLAIN_LEVEL), origins.limits(origin, tier, PLAIN_LEVEL)
-            ):
-                known.add(f"{origins.first_days[origin]}, tier {tier}")
+        days = errors.date[errors.origin == origin]
+        for evening in (days.min(), np.unique(days)[len(np.unique(days)) // 2]):
+            by = np.where(errors.known > evening, 100.0, 1.0)
+            wild = replace(errors, of_path=by * errors.of_path, naive=by * errors.naive)
+            falsified = replace(origins, errors=wild)
+            for tier in origins.tiers:
+                one, other = (of.reaches(origin, tier, (PLAIN_LEVEL,)) for of in (origins, falsified))
+                if not np.array_equal(one[days <= evening], other[days <= evening]):
+                    known.add(f"{evening}, tier {tier}")
     return (
         verdict("forecasts_after_fit", seen, f"{len(errors)} days at {len(origins.first_days)} origins"),
-        verdict("widths_before_origin", known, f"widths of {len(origins.tiers)} tiers, later errors falsified"),
+        verdict("bands_of_the_evening", known, f"bands of {len(origins.tiers)} tiers, later errors falsified"),
     )

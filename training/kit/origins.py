@@ -23,14 +23,14 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    priors : tuple of float
-        Changepoint priors to choose from: at each origin the one whose forecasts from earlier origins were best.
+    prior : float
+        Changepoint prior: how readily the trend bends.
     history : int
         Sessions that a path is fitted on.
     step : int
         Sessions between origins.
     teaching : int
-        First origins that choose priors and widths and are not scored.
+        First origins that choose shares and widths and are not scored.
     least : int
         Sessions that a symbol must have before an origin to be forecast from it.
     volume : bool
@@ -40,7 +40,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     """
 
-    priors: tuple[float, ...] = (0.001, 0.01, 0.05)
+    prior: float = 0.002
     history: int = 750
     step: int = 126
     teaching: int = 4

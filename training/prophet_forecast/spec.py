@@ -2,4 +2,4 @@
 
 from training.kit.spec import ModelSpec
 
-SPEC = ModelSpec(family="prophet", options={"priors": (0.002,), "history": 750, "step": 189})
+SPEC = ModelSpec(family="prophet", options={"prior": 0.002, "history": 750, "step": 189})

@@ -38,7 +38,7 @@ HMM = ModelSpec(family="hmm", tiers=(1, 22), options={"states": 2, "starts": 1})
 PROPHET = ModelSpec(
     family="prophet",
     tiers=(1, 22),
-    options={"priors": (0.05,), "history": 260, "step": 150, "teaching": 1, "least": 130},
+    options={"prior": 0.05, "history": 260, "step": 150, "teaching": 1, "least": 130},
 )
 
 

@@ -251,7 +251,7 @@ def test_trainers_with_options_of_their_own(tmp_path: Path) -> None:
         ("hmm_regime", "options: {covariance: ful}", "options.covariance: "),
         ("hmm_regime", "family: lightgbm", "family: expected hmm, as the task has it"),
         ("hmm_regime", "alternatives: [{states: 2}]", "alternatives: expected none: the trainer fits once"),
-        ("prophet_forecast", "options: {priors: [a]}", "options.priors.0: expected float"),
+        ("prophet_forecast", "options: {prior: a}", "options.prior: expected float"),
         ("prophet_forecast", "splits: {folds: 3}", "splits: expected the default, as forecasts roll their origins"),
     ):  # fmt: skip
         with pytest.raises(ConfigError) as raised:

@@ -7,6 +7,8 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
@@ -14,12 +16,14 @@ from tests.training.kit.support import after, markets, rewritten
 from training.kit import paths
 from training.kit.forecast import _checks, comparison
 from training.kit.origins import HORIZONS, Options, plan
-from training.kit.paths import Errors, Origins, average, evaluate, widths
+from training.kit.path_bands import PathBands, widths
+from training.kit.path_errors import SHARES, Errors, Origins, Shares, best_share
+from training.kit.paths import average, evaluate
 from training.kit.progress import Progress
 from training.kit.scores import conformal_quantile
 from training.kit.spec import ModelSpec, SpecError
 
-OPTIONS = Options(priors=(0.001, 0.05), history=260, step=110, teaching=2, least=150)
+OPTIONS = Options(prior=0.01, history=260, step=110, teaching=2, least=150)
 SPEC = ModelSpec(family="prophet", tiers=(1, 22))
 SERIES = markets(700)
 
@@ -31,16 +35,16 @@ def origins_of(series: Mapping[str, Bars], options: Options = OPTIONS) -> Origin
 
 @pytest.fixture(scope="module")
 def watched() -> tuple[Origins, list[list[Errors]]]:
-    """Return the origins of two generated markets, and what each choice of a prior was given."""
+    """Return the origins of two generated markets, and what each choice of shares was given."""
     asked: list[list[Errors]] = []
-    original = paths.best_prior
+    original = Shares.of
 
-    def spied(parts: Sequence[Errors], options: Options) -> float:
+    def spied(parts: Sequence[Errors]) -> Shares:
         asked.append(list(parts))
-        return original(parts, options)
+        return original(parts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "best_prior", spied)
+        patch.setattr(Shares, "of", spied)
         return origins_of(SERIES), asked
 
 
@@ -52,7 +56,7 @@ def origins(watched: tuple[Origins, list[list[Errors]]]) -> Origins:
 
 def test_honest_origins_pass(origins: Origins) -> None:
     """Both checks of the run."""
-    assert [check.name for check in _checks(origins)] == ["forecasts_after_fit", "widths_before_origin"]
+    assert [check.name for check in _checks(origins)] == ["forecasts_after_fit", "bands_of_the_evening"]
     assert all(check.passed for check in _checks(origins))
 
 
@@ -67,18 +71,31 @@ def test_path_that_had_seen_the_future_is_caught(origins: Origins) -> None:
 
 
 class Hindsight(Origins):
-    """Widths of all errors, whenever they ended."""
+    """Settled widths of all errors, whenever they ended."""
 
-    def limits(self, origin: int, tier: int, level: float) -> FloatArray:  # noqa: ARG002  that is the mistake
+    def reaches(self, origin: int, tier: int, levels: Sequence[float]) -> FloatArray:
         """Forget the origin."""
-        return widths(self.errors, self.tiers.index(tier), (level,))[:, 0]
+        column, first = self.tiers.index(tier), self.first_days[origin]
+        now = self.errors.take(self.errors.origin == origin)
+        bands = PathBands.learnt(self.errors.scaled(column, 0.5), slice(None), first, levels)
+        return bands.reaches(now.scales[:, column], now.date)
 
 
-def test_widths_of_later_errors_are_caught(origins: Origins) -> None:
+class TomorrowKnown(Origins):
+    """Widths that follow errors an evening before they came about."""
+
+    def reaches(self, origin: int, tier: int, levels: Sequence[float]) -> FloatArray:
+        """Shift the days."""
+        early = replace(self.errors, known=self.errors.known - 1)
+        return Origins.reaches(replace(self, errors=early), origin, tier, levels)
+
+
+@pytest.mark.parametrize("leaking", [Hindsight, TomorrowKnown])
+def test_bands_that_know_later_errors_are_caught(origins: Origins, leaking: type[Origins]) -> None:
     """Whose coverage would look better than it can be in service."""
-    leak = Hindsight(*(getattr(origins, name) for name in Origins.__dataclass_fields__))
-    (_, before_origin) = _checks(leak)
-    assert not before_origin.passed
+    leak = leaking(*(getattr(origins, name) for name in Origins.__dataclass_fields__))
+    (_, of_the_evening) = _checks(leak)
+    assert not of_the_evening.passed
 
 
 def test_later_bars_change_no_earlier_error(origins: Origins) -> None:
@@ -86,13 +103,13 @@ def test_later_bars_change_no_earlier_error(origins: Origins) -> None:
     border = origins.first_days[3]
     errors = origins.errors
     other = origins_of({symbol: rewritten(bars, after(bars, border)) for symbol, bars in SERIES.items()}).errors
-    for name in ("error", "naive", "unseen", "by_prior", "scales"):
+    for name in ("known", "error", "unseen", "naive", "of_path", "of_average", "scales"):
         mine, theirs = (getattr(part, name)[part.ends <= border] for part in (errors, other))
         assert np.array_equal(mine, theirs), name
     assert not np.array_equal(errors.error[errors.ends > border], other.error[other.ends > border])
 
 
-def test_priors_are_chosen_by_forecasts_that_had_ended(watched: tuple[Origins, list[list[Errors]]]) -> None:
+def test_shares_are_chosen_by_forecasts_that_had_ended(watched: tuple[Origins, list[list[Errors]]]) -> None:
     """At each origin: of all earlier errors those, and only those, whose last horizon lies before it."""
     origins, asked = watched
     *at_origins, final = asked
@@ -101,6 +118,27 @@ def test_priors_are_chosen_by_forecasts_that_had_ended(watched: tuple[Origins, l
         assert known == np.count_nonzero(origins.errors.ends < start)
         assert all((part.ends < start).all() for part in parts)
     assert sum(len(part) for part in final) == len(origins.errors)
+
+
+def test_errors_are_those_of_the_share_chosen_at_their_origin(origins: Origins) -> None:
+    """Between the error of the whole path and that of the last close, for own paths and for strangers."""
+    errors = origins.errors
+    for origin, shares in enumerate(origins.shares.values()):
+        now = errors.take(errors.origin == origin)
+        assert now.error == pytest.approx((1 - shares.own) * now.naive + shares.own * now.of_path)
+        assert now.unseen == pytest.approx((1 - shares.average) * now.naive + shares.average * now.of_average)
+    assert not np.array_equal(errors.of_path, errors.of_average)
+
+
+@given(share=st.sampled_from(SHARES), seed=st.integers(0, 99))
+@settings(max_examples=30)
+def test_the_share_that_made_the_moves_is_found(share: float, seed: int) -> None:
+    """Moves that are a share of the path's and a little noise; of what has no errors yet, nothing is believed."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal(size=(400, len(HORIZONS)))
+    moves = share * drawn + 0.05 * rng.normal(size=drawn.shape)
+    assert best_share(moves - drawn, moves) == share
+    assert best_share(drawn[:0], moves[:0]) == 0.0
 
 
 def test_errors_by_hand(origins: Origins) -> None:
@@ -120,9 +158,10 @@ def test_widths_are_conformal_quantiles(origins: Origins) -> None:
     """Of absolute errors over volatility times root horizon."""
     errors = origins.errors
     for tier in (0, 1):
-        found = widths(errors, tier, (0.5, 0.9))
+        found = widths(errors.scaled(tier, 0.3).error, (0.5, 0.9))
         for column, horizon in enumerate(HORIZONS):
-            scaled = np.abs(errors.error[:, column]) / errors.scales[:, tier] / np.sqrt(horizon)
+            error = 0.7 * errors.naive[:, column] + 0.3 * errors.of_path[:, column]
+            scaled = np.abs(error) / errors.scales[:, tier] / np.sqrt(horizon)
             assert found[column] == pytest.approx([conformal_quantile(scaled, level) for level in (0.5, 0.9)])
 
 
@@ -156,7 +195,7 @@ def test_average_is_the_mean_of_those_that_trade() -> None:
 def test_late_listing_joins_when_it_has_history() -> None:
     """A symbol is forecast from the first origin at which it has the least history, and is missed by nobody before."""
     series = {**SERIES, "S9": SERIES["S1"][300:]}
-    errors = origins_of(series, msgspec.structs.replace(OPTIONS, priors=(0.05,))).errors
+    errors = origins_of(series, OPTIONS).errors
     joined = errors.take(errors.symbol == 2)
     assert joined.origin.min() > errors.origin.min()
     assert len(joined)
@@ -175,7 +214,7 @@ def test_a_series_that_is_alone_for_years_is_no_origin() -> None:
     all_starts = old[options.history : -max(HORIZONS) : options.step]
     assert [start for start, _ in origins] == [start for start in all_starts if start >= first]
     assert np.searchsorted(new, all_starts[all_starts < first][-1], side="right") < options.least
-    walked = origins_of(young, msgspec.structs.replace(options, priors=(0.05,))).errors
+    walked = origins_of(young, options).errors
     for origin, (start, stretches) in enumerate(origins):
         assert [number for number, _, _ in stretches] == [0, 1]
         for number, begin, end in stretches:
