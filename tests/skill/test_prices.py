@@ -294,10 +294,10 @@ def test_bands_that_follow_symbols_kept_apart_are_caught(monkeypatch: pytest.Mon
 
 @modes
 def test_bands_that_follow_before_the_day_are_caught(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Errors that count as known when the forecast is made."""
+    """Errors that count as known the day after the forecast, whatever their horizon."""
 
     def hasty(error: FloatArray, scale: FloatArray, known: DateArray, date: DateArray) -> ScaledErrors:
-        return ScaledErrors(np.abs(error) / units(scale), np.repeat(date[:, None], known.shape[1], axis=1), date)
+        return ScaledErrors(np.abs(error) / units(scale), np.repeat(date[:, None] + 1, known.shape[1], axis=1), date)
 
     monkeypatch.setattr(ScaledErrors, "of", hasty)
     assert knows_too_much(mode)

@@ -1,7 +1,7 @@
 """Errors of price forecasts at rolling origins, and the bands that were known when each was made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -115,6 +115,7 @@ class Origins:
     shares: dict[str, Shares]
     chosen: Shares
     first_days: tuple[np.datetime64, ...]
+    _kept: dict[tuple[object, ...], FloatArray] = field(init=False, repr=False, default_factory=dict)
 
     @property
     def scored(self) -> Errors:
@@ -144,6 +145,12 @@ class Origins:
         Settled widths are of forecasts that had ended before the origin; they follow the errors known on each evening.
         Both are errors that the share of this origin would have made, also where another one was served.
         """
+        key = (origin, tier, *levels)
+        if key not in self._kept:
+            self._kept[key] = self._reaches(origin, tier, levels)
+        return self._kept[key]
+
+    def _reaches(self, origin: int, tier: int, levels: Sequence[float]) -> FloatArray:
         column, first = self.tiers.index(tier), self.first_days[origin]
         scaled = self.errors.scaled(column, tuple(self.shares.values())[origin].own)
         bands = PathBands.learnt(scaled, self.errors.ends < first, first, levels)
