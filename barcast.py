@@ -85,8 +85,7 @@ def _train_by(config: Path | None, models: Sequence[str], overrides: Sequence[st
     from training.kit.commands import train
 
     if len(models) != 1:
-        print(f"barcast train: expected one model with --config or key=value, found {len(models)}", file=sys.stderr)
-        return EXIT_USAGE
+        return _refused("train", f"expected one model with --config or key=value, found {len(models)}")
     artifacts, data = _places()
     return train(models[0], config, overrides, artifacts=artifacts, data=data, say=_say).code
 
@@ -117,21 +116,26 @@ def _tune(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     if options.universe is not None:
+        if options.version is not None:
+            return _refused("evaluate", "expected models by comma with --universe, found two words; leave out blanks")
         from skill import run
 
         shelf = _places()[1].parent / "skill"
         models = () if options.model is None else tuple(options.model.split(","))
-        schedule = run.QUICK if options.quick else run.YEARLY
-        deepest = options.deepest or options.quick
+        schedule, deepest = (run.QUICK, True) if options.quick else (run.YEARLY, options.deepest)
         run.evaluate(run.Options(options.universe, options.out, shelf, models, schedule, deepest), _say)
         return 0
     if options.model is None:
-        print("barcast evaluate: expected a model, or --universe, found neither; see --help", file=sys.stderr)
-        return EXIT_USAGE
+        return _refused("evaluate", "expected a model, or --universe, found neither; see --help")
     from training.kit.commands import evaluate
 
     evaluate(options.model, options.version, artifacts=_places()[0], say=_say)
     return 0
+
+
+def _refused(command: str, message: str) -> int:
+    print(f"barcast {command}: {message}", file=sys.stderr)
+    return EXIT_USAGE
 
 
 def _train_models(models: Sequence[str], artifacts: Path, data: Path) -> int:
@@ -171,8 +175,7 @@ def _retrain(options: argparse.Namespace) -> int:
     try:
         plan = plan_of(options, artifacts, processed.parent)
     except PlanError as error:
-        print(f"barcast retrain: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return _refused("retrain", str(error))
     summary = retrain(plan, Plain(_say))
     print(summary.text(), flush=True)
     return summary.exit_code
@@ -219,10 +222,8 @@ def _history(options: argparse.Namespace) -> int:
 
     store = ArtifactStore(_places()[0])
     for model in options.models or store.models():
-        if options.at is None:
-            print(report.history(store, model))
-        else:
-            print(report.served_at(store, model, options.at))
+        whole = options.at is None
+        print(report.history(store, model) if whole else report.served_at(store, model, options.at))
     return 0
 
 

@@ -168,6 +168,12 @@ def test_neither_model_nor_universe_is_a_mistake_of_use(capsys: pytest.CaptureFi
     assert "expected a model, or --universe" in capsys.readouterr().err
 
 
+def test_models_of_a_universe_are_one_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """A second one is no version, and is not passed over."""
+    assert barcast.main(["evaluate", "hmm_regime", "prophet_forecast", "--universe", "sample"]) == 2
+    assert "models by comma with --universe, found two words" in capsys.readouterr().err
+
+
 def test_other_libraries_have_another_shelf(universe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The versions that are installed are in the name, each by its package; one that is absent is none."""
     found = read_universe(universe)
