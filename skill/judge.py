@@ -47,7 +47,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """The comparison on some of the rows; ``dm`` is null where equal forecasts leave nothing to test."""
+    """The comparison on some of the rows, to five digits; ``dm`` is null where equal forecasts leave no test."""
 
     n: int
     ratio: float
@@ -133,8 +133,14 @@ def by_group(scored: Scored, rival: str, group: IntArray, names: Sequence[str]) 
         if len(at):
             sums = DailySums.of(scored.own[at], other[at], scored.date[at])
             of = ratio(scored.own[at].sum(), other[at].sum(), len(at), log=scored.log)
-            result[name] = Part(n=len(at), ratio=of, dm=diebold_mariano(sums.baseline - sums.model))
+            dm = diebold_mariano(sums.baseline - sums.model)
+            result[name] = Part(n=len(at), ratio=_short(of), dm=None if dm is None else _short(dm))
     return result
+
+
+def _short(number: float) -> float:
+    """Return five digits of a number: there are some ten thousand of parts, and no page shows more."""
+    return float(f"{number:.5g}")
 
 
 def terciles(volatility: FloatArray) -> tuple[IntArray, tuple[str, ...]]:

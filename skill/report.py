@@ -1,6 +1,6 @@
 """The figures of a report, all of them: pages are made from these and from nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,10 @@ NAME: Final = "skill.json"
 
 
 class Rival(msgspec.Struct, frozen=True, kw_only=True):
-    """A model against one rival: on all rows that both answer, and on parts of them."""
+    """A model against one rival: on all rows that both answer, and on parts of them.
+
+    ``by_symbol`` is of the longest history of a model, and empty for others.
+    """
 
     overall: Comparison
     by_year: dict[str, Part]
@@ -78,10 +81,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def deepest(found: Report) -> Iterator[Judged]:
     """Yield what is said of each model with its longest history, in order."""
-    longest: dict[str, int] = {}
-    for result in found.results:
-        longest[result.model] = max(result.tier, longest.get(result.model, 0))
+    longest = _longest(found.results)
     yield from (result for result in found.results if result.tier == longest[result.model])
+
+
+def _longest(results: Iterable[Judged | Result]) -> dict[str, int]:
+    """Return the longest history of each model that there is a result of."""
+    longest: dict[str, int] = {}
+    for result in results:
+        longest[result.model] = max(result.tier, longest.get(result.model, 0))
+    return longest
 
 
 def report(
@@ -96,6 +105,7 @@ def report(
     """Judge every result against every rival."""
     books = sum(result.book is not None for result in results)
     spans = [bars.date for bars in universe.series.values() if bars.date is not None]
+    longest = _longest(results)
     return Report(
         universe=About(
             name=universe.name,
@@ -115,11 +125,11 @@ def report(
         seconds=round(seconds),
         resumed=resumed,
         peak_mib=round(peak_mib),
-        results=tuple(_judged(result, books) for result in results),
+        results=tuple(_judged(result, books, symbols=result.tier == longest[result.model]) for result in results),
     )
 
 
-def _judged(result: Result, books: int) -> Judged:
+def _judged(result: Result, books: int, *, symbols: bool) -> Judged:
     scored = result.scored
     in_year, years = calendar_years(scored.date)
     in_third, thirds = terciles(result.volatility)
@@ -128,7 +138,7 @@ def _judged(result: Result, books: int) -> Judged:
             overall=compare(scored, name),
             by_year=by_group(scored, name, in_year, years),
             by_tercile=by_group(scored, name, in_third, thirds),
-            by_symbol=by_group(scored, name, scored.symbol, scored.symbols),
+            by_symbol=by_group(scored, name, scored.symbol, scored.symbols) if symbols else {},
         )
         for name in scored.rivals
     }
@@ -147,9 +157,10 @@ def _judged(result: Result, books: int) -> Judged:
 
 
 def write(folder: Path, found: Report) -> None:
-    """Write the figures."""
+    """Write the figures, a line for each result."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / NAME).write_bytes(msgspec.json.format(strict_json.encode(found), indent=1) + b"\n")
+    lines = strict_json.encode(found).replace(b'{"model":', b'\n{"model":')
+    (folder / NAME).write_bytes(lines + b"\n")
 
 
 def read(folder: Path) -> Report:
