@@ -47,24 +47,28 @@ class ForecastHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``widths[i][j]``: share ``levels[j]`` of the out-of-sample errors ``|log(close / path)|`` at ``horizons[i]``
     sessions lay below ``widths[i][j] * volatility * sqrt(horizon)``. What lately came has pulled widths: on the evening
     of ``pulled_on`` to ``exp(pulls[i][j])`` of that. A pull is of its time and fades with the distance of the last bar
-    from that day, before or after it, by half in `PULL_HALVES`; who trains each evening never sees it fade.
+    from that day, before or after it, by half in `PULL_HALVES`; who trains each evening never sees it fade. Older
+    artifacts have no pulls and believe all of a path.
     """
 
     scale: HarScale
     horizons: tuple[int, ...]
     levels: tuple[float, ...]
     widths: tuple[tuple[float, ...], ...]
-    pulls: tuple[tuple[float, ...], ...]
-    pulled_on: dt.date
-    share: float
-    average_share: float
+    pulls: tuple[tuple[float, ...], ...] = ()
+    pulled_on: dt.date = dt.date(1970, 1, 1)
+    share: float = 1.0
+    average_share: float = 1.0
 
     def width(self, steps: FloatArray, level: float, as_of: np.datetime64) -> FloatArray:
         """Return widths for horizons ``steps``, between the measured ones by interpolation, beyond them held."""
-        distance = abs(float((as_of - np.datetime64(self.pulled_on)) / PULL_HALVES))
-        widths = pulled(np.array(self.widths), np.array(self.pulls) * 0.5**distance)
-        at_level = [float(np.interp(level, self.levels, row)) for row in widths]
-        return np.interp(steps, self.horizons, at_level)
+        distance, root = abs(float((as_of - np.datetime64(self.pulled_on)) / PULL_HALVES)), np.sqrt(self.horizons)
+        widths = np.array(self.widths)
+        if self.pulls:
+            widths = pulled(widths, np.array(self.pulls) * 0.5**distance)
+        at_level = np.array([np.interp(level, self.levels, row) for row in widths])
+        # Widths are pulled horizon by horizon, and yet no band is to be nearer for a later one.
+        return np.interp(steps, self.horizons, np.maximum.accumulate(at_level * root) / root)
 
 
 def pulled(widths: FloatArray, pulls: FloatArray) -> FloatArray:
@@ -172,7 +176,7 @@ class ForecastModel:
         )
         steps = np.arange(1, len(sessions) + 1, dtype=np.float64)
         volatility = head.scale.volatility(bars.tail(self._tiers[position]), 1)[0]
-        # Widths are pulled horizon by horizon, and yet no band is to be nearer for a later session.
+        # Between two horizons a width that falls may fall faster than the root of the steps rises.
         half = np.maximum.accumulate(head.width(steps, level, bars.date[-1]) * volatility * np.sqrt(steps))
         edges = np.finfo(np.float64)
         with np.errstate(over="ignore", under="ignore"):  # the edges of float64 are where the clips hold them

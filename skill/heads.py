@@ -47,7 +47,8 @@ def price_heads(
     Shares and settled widths are learnt on the fold's training rows alone: their horizons had ended. Widths then follow
     every evening, as those of a model that is trained each evening do, and know the errors that have come about by it.
     No error of a symbol that is kept apart is among either. Widths are of paths of the symbols' own, as a served model
-    has no others to learn from, and of errors that the chosen share would have made.
+    has no others to learn from, and of errors that the chosen share would have made. The share of the average is chosen
+    by an average of which each symbol is a part; a training leaves each out of its own.
 
     Parameters
     ----------
@@ -77,15 +78,15 @@ def price_heads(
             strangers = best_share(of_average[at], moves[at])
             block = blocks[fold.first]
             of_average[block], scale[block] = arrays["average"], arrays["scale"]
-            if len(at) == 0:
+            if len(with_path) == 0:
                 continue
             asked, shares = fold.test, np.where(arrays["own"] == 1, share, strangers)[:, None]
-            followed = evenings(mine, scale)
+            followed = evenings(mine & own, scale)
             error = shrunk(of_path[followed], moves[followed], share)
             errors = ScaledErrors.of(error, scale[followed], outcomes.known[followed], rows.date[followed])
-            bands = PathBands.learnt(errors, np.isin(followed, at), fold.first, LEVELS)
+            bands = PathBands.learnt(errors, np.isin(followed, with_path), fold.first, LEVELS)
             half = bands.reaches(scale[asked], rows.date[asked])[:, shown].transpose(0, 2, 1)
-            centre = (shares * (moves[asked] - arrays["error"]))[:, shown]
+            centre = (moves[asked] - shrunk(arrays["error"], moves[asked], shares))[:, shown]
             said.fan.put(asked, Fan(centre, centre[:, None] - half, centre[:, None] + half))
             said.volatility[asked] = scale[asked]
     return said
@@ -97,5 +98,5 @@ def learnt_from(fold: Fold, scale: FloatArray) -> IntArray:
 
 
 def evenings(mine: BoolArray, scale: FloatArray) -> IntArray:
-    """Return the rows whose errors widths follow once they are known: all with a scale, but of symbols kept apart."""
+    """Return the rows whose errors widths follow once they are known: those that are mine and have a scale."""
     return np.flatnonzero(mine & ~np.isnan(scale))

@@ -159,8 +159,9 @@ def _judged(result: Result, books: int, *, symbols: bool) -> Judged:
 def write(folder: Path, found: Report) -> None:
     """Write the figures, a line for each result."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = strict_json.encode(found).replace(b'{"model":', b'\n{"model":')
-    (folder / NAME).write_bytes(lines + b"\n")
+    results = b",\n".join(strict_json.encode(result) for result in found.results)
+    about = strict_json.encode(msgspec.structs.replace(found, results=()))
+    (folder / NAME).write_bytes(about.removesuffix(b"[]}") + b"[\n" + results + b"\n]}\n")
 
 
 def read(folder: Path) -> Report:

@@ -47,8 +47,9 @@ def fit(
     Parameters
     ----------
     sequences : sequence of FloatArray, each of shape (n_i, d)
-        Observations without NaN, oldest first, one array a symbol. The first observable is the return, the last, if
-        there are several, the log volatility: it orders the states, the wildest first.
+        Observations without NaN, oldest first, one array for each stretch of a symbol without a gap. The first
+        observable is the return, the last, if there are several, the log volatility: it orders the states, the wildest
+        first.
     n_states : int
         At least 2.
     seed : int

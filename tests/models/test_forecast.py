@@ -146,6 +146,14 @@ def test_pulls_fade_with_the_distance_from_their_day() -> None:
         assert head.width(at, 0.8, day + days) == pytest.approx(settled * np.exp(left * pull))
 
 
+def test_heads_of_before_believe_all_of_a_path_and_pull_nothing() -> None:
+    """Those of an earlier release have neither shares nor pulls."""
+    now = msgspec.to_builtins(heads()[2])
+    before = msgspec.convert({name: now[name] for name in ("scale", "horizons", "levels", "widths")}, ForecastHead)
+    assert (before.share, before.average_share) == (1.0, 1.0)
+    assert before.width(np.array([1.0, 5.0, 20.0]), 0.8, dates(KNOWN)[-1]) == pytest.approx([1.3, 1.2, 1.1])
+
+
 def test_no_band_is_nearer_for_a_later_session() -> None:
     """Where a week's widths were pulled in and a day's were not, the week's band is as wide as the day's."""
     odd = tuple(msgspec.structs.replace(head, pulls=((0.0,) * 4, (-2.0,) * 4, (-2.0,) * 4)) for head in heads())

@@ -13,10 +13,10 @@ from models.families import prophet
 from skill import heads
 from skill.fits import prices as fits
 from skill.fits.rows import known, learnt_by, sequence_rows
-from skill.heads import Outcomes, price_heads
+from skill.heads import Outcomes, PathForecast, price_heads
 from skill.prices import held, interval_scores, outcomes, scaled_errors
 from skill.rivals.prices import LEVELS, SHOWN, Fan
-from skill.schedule import MODES, Mode, Schedule
+from skill.schedule import MODES, Mode, Schedule, blocks_of
 from skill.universe import Universe
 from tests.training.kit.support import after, market, rewritten
 from training.kit.origins import HORIZONS, Options
@@ -242,15 +242,35 @@ def test_strangers_have_a_share_of_their_own() -> None:
     said = price_heads(rows, came, silent, silent)
     centre = said.fan.centre
     assert (centre[said.scored & (rows.symbol == 3)] == 0).all()
-    own = said.scored & (rows.symbol == 0)
-    assert (centre[own] != 0).all()
+    drawn = np.full_like(came.moves, np.nan)
+    for fold, arrays in silent:
+        drawn[fold.test] = came.moves[fold.test] - arrays["error"]
+    own = said.scored & (rows.symbol != 3)
+    assert np.allclose(centre[own], 0.5 * drawn[own][:, [HORIZONS.index(step) for step in SHOWN]])
+
+
+def test_widths_are_of_own_paths_alone() -> None:
+    """Errors of symbols that were answered by the average move no width, however large."""
+    rows, came, _, walked = made("forward")
+
+    def with_strangers(by: float) -> PathForecast:
+        changed: Walked = []
+        for fold, arrays in walked:
+            stranger = rows.symbol[fold.test] == 3
+            error = np.where(stranger[:, None], by * arrays["error"], arrays["error"])
+            changed.append((fold, {**arrays, "error": error, "own": 1.0 - stranger}))
+        return price_heads(rows, came, changed, changed)
+
+    one, other = with_strangers(1.0), with_strangers(50.0)
+    assert one.scored.any()
+    assert np.allclose(one.fan.upper - one.fan.lower, other.fan.upper - other.fan.lower, equal_nan=True)
 
 
 def knows_too_much(mode: Mode) -> bool:
     """Tell whether errors that were not known on an evening, or those of symbols kept apart, move its band."""
     rows, came, forward, walked = made(mode)
     truth = price_heads(rows, came, forward, walked)
-    fold = walked[-1][0]
+    fold, blocks = walked[-1][0], blocks_of([fold for fold, _ in walked])
     others = np.isin(rows.symbol, fold.apart)
 
     def moved(evening: np.datetime64) -> bool:
@@ -258,11 +278,16 @@ def knows_too_much(mode: Mode) -> bool:
             unknown = (came.known[of.test] > evening) | others[of.test][:, None]
             return {**arrays, "error": np.where(unknown, 50 * arrays["error"], arrays["error"])}
 
+        def strangers(of: Fold, arrays: dict[str, FloatArray]) -> dict[str, FloatArray]:
+            unknown = (came.known[blocks[of.first]] > evening) | others[blocks[of.first]][:, None]
+            return {**arrays, "average": np.where(unknown, 50 * arrays["average"], arrays["average"])}
+
         other = [(of, falsified(of, arrays)) for of, arrays in forward]
         again = price_heads(rows, came, other, other if mode == "forward" else walked)
+        shares = price_heads(rows, came, forward, [(of, strangers(of, arrays)) for of, arrays in walked])
         at = fold.test[rows.date[fold.test] <= evening]
         one, two = (said.fan.upper[at] - said.fan.lower[at] for said in (truth, again))
-        return not np.allclose(one, two, rtol=1e-12)
+        return not np.allclose(one, two, rtol=1e-12) or not np.array_equal(truth.fan.centre[at], shares.fan.centre[at])
 
     return any(moved(np.unique(rows.date[fold.test])[day]) for day in (0, 20))
 

@@ -25,7 +25,7 @@ MODELS = ("hmm_regime", "prophet_forecast")
 
 
 def quick_spec(model: str) -> ModelSpec:
-    """Return the declaration of a model with one start of EM and one prior of the trend."""
+    """Return the declaration of a model with one start of EM and a short history of paths."""
     spec = discover.spec_of(model)
     fewer = {"starts": 1} if model == "hmm_regime" else {"prior": 0.01, "history": 300}
     return replace(spec, options={**spec.options, **fewer})

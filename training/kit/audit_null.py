@@ -88,7 +88,7 @@ def examine(model: str, spec: ModelSpec, series: Mapping[str, Bars], form: Form)
         Whose features, sessions and days are used.
     form : {"quick", "full"}
         ``full``: all tiers, folds and origins of the specification. ``quick``: two folds of a tabular model's shortest
-        tier; two folds and one start of a regime model; three origins and one prior of price paths; both on two series.
+        tier; two folds and one start of a regime model; three origins of price paths; both on two series.
 
     """
     match task_of(model).identity.name:
@@ -293,17 +293,21 @@ def _forecast(spec: ModelSpec, series: Mapping[str, Bars], form: Form) -> tuple[
     if origins.shares != other.shares:
         moved.add("shares")
     column, scored = HORIZONS.index(SHOWN[0]), origins.scored
-    part = Scored(
-        f"{SHOWN[0]} sessions",
-        np.abs(scored.error[:, column]),
-        np.abs(scored.naive[:, column]),
-        scored.date,
-        relative=True,
-    )
+    # What is served may be none of a path, which compares nothing: whole paths have to be without skill too.
+    parts = [
+        Scored(
+            f"{what}, {SHOWN[0]} sessions",
+            np.abs(errors[:, column]),
+            np.abs(scored.naive[:, column]),
+            scored.date,
+            relative=True,
+        )
+        for what, errors in (("shares", scored.error), ("paths", scored.of_path), ("average", scored.of_average))
+    ]
     counts = {"origins": len(origins.first_days), "symbols": len(series)}
     told = f"paths from {counts['origins']} origins of {len(series)} series, with other bars after {day}"
     return (
-        no_skill([part], f"sessions by lot, {counts['origins']} origins, {len(series)} series"),
+        no_skill(parts, f"sessions by lot, {counts['origins']} origins, {len(series)} series"),
         verdict("truncation_invariance", moved, told, counts),
     )
 

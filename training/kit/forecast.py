@@ -3,6 +3,7 @@
 Options of a spec: see `training.kit.origins.Options`.
 """
 
+import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -28,7 +29,6 @@ from training.kit.losses import Losses, TierLosses
 from training.kit.origins import HORIZONS, Options
 from training.kit.outcome import Outcome
 from training.kit.panel import dated
-from training.kit.path_bands import PathBands
 from training.kit.path_errors import Origins
 from training.kit.paths import PLAIN_LEVEL, average, evaluate, final_scale, fit_path
 from training.kit.progress import Progress
@@ -72,7 +72,9 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
             "options": msgspec.to_builtins(options),
             "shares": {
                 "chosen": asdict(origins.chosen),
-                "at_origins": {day: asdict(shares) for day, shares in origins.shares.items()},
+                "at_origins": {
+                    str(day): asdict(shares) for day, shares in zip(origins.first_days, origins.shares, strict=True)
+                },
             },
             "before_and_after": comparison(origins, spec.tiers[-1]),
             "tiers": [_report(tier, origins, tuple(series)) for tier in spec.tiers],
@@ -152,17 +154,14 @@ def _scores(origins: Origins) -> tuple[Score, ...]:
 def _manifest(
     tier: int, origins: Origins, series: Mapping[str, Bars], spec: ModelSpec, options: Options
 ) -> TierManifest:
-    errors = origins.errors
-    last = errors.known.max()
-    scaled = errors.scaled(spec.tiers.index(tier), origins.chosen.own)
-    bands = PathBands.learnt(scaled, slice(None), last + 1, MEASURED)
+    bands = origins.bands(tier, MEASURED)
     head = ForecastHead(
         scale=final_scale(series, tier),
         horizons=HORIZONS,
         levels=MEASURED,
         widths=tuple(tuple(row) for row in bands.settled.tolist()),
         pulls=tuple(tuple(row) for row in bands.last.tolist()),
-        pulled_on=last.item(),
+        pulled_on=origins.tail.last.astype(dt.date),
         share=origins.chosen.own,
         average_share=origins.chosen.average,
     )
@@ -241,13 +240,13 @@ def _checks(origins: Origins) -> tuple[Check, ...]:
     known = set[str]()
     for origin in np.unique(origins.scored.origin).tolist():
         days = errors.date[errors.origin == origin]
-        evening = days.min()  # what is known later is neither settled on nor followed yet
-        by = np.where(errors.known > evening, 100.0, 1.0)
-        falsified = replace(origins, errors=replace(errors, of_path=by * errors.of_path, naive=by * errors.naive))
-        for tier in origins.tiers:
-            one, other = (of.reaches(origin, tier, (PLAIN_LEVEL,))[days == evening] for of in (origins, falsified))
-            if not np.array_equal(one, other):
-                known.add(f"{evening}, tier {tier}")
+        for evening in (days.min(), np.unique(days)[len(np.unique(days)) // 2]):
+            by = np.where(errors.known > evening, 100.0, 1.0)
+            falsified = replace(origins, errors=replace(errors, of_path=by * errors.of_path, naive=by * errors.naive))
+            for tier in origins.tiers:
+                one, other = (of.reaches(origin, tier, (PLAIN_LEVEL,))[days <= evening] for of in (origins, falsified))
+                if not np.array_equal(one, other):
+                    known.add(f"{evening}, tier {tier}")
     return (
         verdict("forecasts_after_fit", seen, f"{len(errors)} days at {len(origins.first_days)} origins"),
         verdict("bands_of_the_evening", known, f"bands of {len(origins.tiers)} tiers, later errors falsified"),

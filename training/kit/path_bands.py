@@ -5,13 +5,14 @@ on doing so. So widths are moved, evening by evening, by what was missed (adapti
 Candès 2021; of the width and not of its level, as in the quantile tracker of Angelopoulos, Candès and Tibshirani
 2023, since a level runs into its end)::
 
-    width[d]    = settled * exp(pull[d])
-    pull[d + 1] = pull[d] + RATE * (missed - (1 - level) * known) / typical
+    width[d] = settled * exp(pull[d])
+    pull[d]  = pull[d - 1] + RATE * (missed - (1 - level) * known) / typical
 
 ``known`` errors have come to be known on day d, and ``missed`` of them lay beyond the width of the day on which their
 forecast was made. ``typical`` is the mean number of errors a day so far: a weekend, on which few symbols trade and
 those more wildly, is no whole day. Each horizon and level follows by itself. What following brings, and what it costs,
-is in ``docs/decisions/0035-prices-believe-a-share.md``.
+is in ``docs/decisions/0035-prices-believe-a-share.md``; bands of returns and of volatility follow by their level, at a
+rate that has to earn its place (`training.kit.adaptive`).
 """
 
 from collections.abc import Sequence
@@ -26,8 +27,8 @@ from training.kit.origins import HORIZONS
 from training.kit.scores import conformal_quantiles
 
 RATE: Final = 0.04
-"""Gain of the logarithm of a width from one day on which everything was missed; a band of 80 % then forgets over some
-fifty days."""
+"""What a day on which everything was missed adds to the logarithm of a width, times its level; a band of 80 % forgets
+over some fifty days."""
 
 DAYS: Final = 750
 """Days before the first asked one that widths begin to move on; all of them are forgotten by then but a trace."""
@@ -39,8 +40,8 @@ _LEAST: Final = np.finfo(np.float64).tiny  # of errors and widths: their logarit
 class ScaledErrors:
     """Absolute log errors over volatility times root horizon, of n forecasts.
 
-    ``error`` and ``known``, the day on which each came to be known, have shape (n, horizons); ``date``, the day of the
-    forecast and earlier than those, has shape (n,).
+    ``error`` and ``known``, the day on which each came to be known, have shape (n, horizons), NaN and NaT where it has
+    not yet; ``date``, the day of the forecast and earlier than those, has shape (n,).
     """
 
     error: FloatArray
@@ -76,7 +77,7 @@ class PathBands:
         errors : ScaledErrors
             In any order.
         settled_by : BoolArray of shape (n,) or slice
-            Must be known before ``first``.
+            Must be whole and known before ``first``, and one at least.
         first : datetime64
             First day that a band is asked for.
         levels : sequence of float
@@ -100,7 +101,7 @@ class PathBands:
             pulls[np.searchsorted(days, date, side="right")] for days, pulls in zip(self.days, self.pulls, strict=True)
         ]
         reach = pulled(self.settled, np.stack(parts, axis=1)) * units(scale)[:, :, None]
-        return np.asarray(np.maximum.accumulate(reach, axis=1))  # as a served band, no nearer for a later session
+        return np.asarray(np.maximum.accumulate(reach, axis=1))  # no band is nearer for a later session
 
     @property
     def last(self) -> FloatArray:
@@ -123,14 +124,14 @@ def _followed(
     error: FloatArray, known: DateArray, date: DateArray, first: np.datetime64, width: FloatArray, levels: FloatArray
 ) -> tuple[DateArray, FloatArray]:
     """Return the days of one horizon and the pulls before them and on each, as `PathBands` has them."""
-    days = np.unique(known)
+    days = np.unique(known[~np.isnat(known)])
     days = days[max(int(np.searchsorted(days, first)) - DAYS, 0) :]
-    order = np.flatnonzero(date >= days[0]) if len(days) else np.empty(0, np.int64)
+    order = np.flatnonzero((date >= days[0]) & ~np.isnat(known))
     order = order[np.argsort(known[order], kind="stable")]
     asked: IntArray = np.searchsorted(days, date[order], side="right")
     beyond = np.log(np.maximum(error[order], _LEAST))[:, None] - np.log(np.maximum(width, _LEAST))
     stops = np.searchsorted(known[order], days, side="right")
-    starts = np.concatenate([[0], stops[:-1]]) if len(stops) else stops
+    starts = np.concatenate([[0], stops[:-1]])
     count = stops - starts
     typical = np.cumsum(count) / np.maximum(np.cumsum(count > 0), 1)
     gain = (RATE / np.maximum(typical, _LEAST)).tolist()

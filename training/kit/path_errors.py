@@ -46,6 +46,17 @@ class Errors:
         """The days that the longest horizon reaches, shape (n,)."""
         return self.known[:, -1]
 
+    @property
+    def last(self) -> np.datetime64:
+        """The last day on which any error came to be known."""
+        day: np.datetime64 = self.known[~np.isnat(self.known)].max()
+        return day
+
+    @property
+    def ended(self) -> BoolArray:
+        """Tell for each day whether the longest horizon has ended, shape (n,)."""
+        return ~np.isnat(self.ends)
+
     def take(self, at: BoolArray) -> "Errors":
         """Return the days where ``at`` is true."""
         return Errors(*(getattr(self, name)[at] for name in _FIELDS))
@@ -105,14 +116,16 @@ class Shares:
 class Origins:
     """All that the rolling origins gave. ``errors`` includes the teaching origins; ``scored`` leaves them out.
 
-    ``shares`` are those chosen at each origin, by its day; ``chosen`` those by all errors.
+    ``tail`` is of the last days of the series, whose longest horizon has not ended: NaN and NaT where nothing came yet.
+    ``shares`` are those chosen at each origin; ``chosen`` those by all errors.
     """
 
     errors: Errors
+    tail: Errors
     plain: Plain
     teaching: int
     tiers: tuple[int, ...]
-    shares: dict[str, Shares]
+    shares: tuple[Shares, ...]
     chosen: Shares
     first_days: tuple[np.datetime64, ...]
     _kept: dict[tuple[object, ...], FloatArray] = field(init=False, repr=False, default_factory=dict)
@@ -139,6 +152,13 @@ class Origins:
         shares: FloatArray = counts / len(self.scored)
         return shares
 
+    def bands(self, tier: int, levels: Sequence[float]) -> PathBands:
+        """Return the bands of the evening of the last bar: settled on all errors, and they followed all that came."""
+        column = self.tiers.index(tier)
+        everything = Errors.joined((self.errors, self.tail))
+        scaled = everything.scaled(column, self.chosen.own)
+        return PathBands.learnt(scaled, everything.ended, everything.last + 1, levels)
+
     def reaches(self, origin: int, tier: int, levels: Sequence[float]) -> FloatArray:
         """Return how far bands reach to either side of the path, in logs, shape (days of the origin, horizons, levels).
 
@@ -152,14 +172,14 @@ class Origins:
 
     def _reaches(self, origin: int, tier: int, levels: Sequence[float]) -> FloatArray:
         column, first = self.tiers.index(tier), self.first_days[origin]
-        scaled = self.errors.scaled(column, tuple(self.shares.values())[origin].own)
+        scaled = self.errors.scaled(column, self.shares[origin].own)
         bands = PathBands.learnt(scaled, self.errors.ends < first, first, levels)
         now = self.errors.take(self.errors.origin == origin)
         return bands.reaches(now.scales[:, column], now.date)
 
 
 def shrunk(error: FloatArray, naive: FloatArray, share: float | FloatArray) -> FloatArray:
-    """Return the log errors of a share of a path's move, from those of all of it and of none of it."""
+    """Return the log errors of a share of a path's move, a number or one a row, from those of all and of none of it."""
     result: FloatArray = naive + share * (error - naive)
     return result
 

@@ -32,53 +32,60 @@ def evaluate(
     origins = plan(series, options)
     progress.total = len(origins) + 2
     parts: list[Errors] = []
+    tails: list[Errors] = []
     plains: list[Plain] = []
-    chosen: dict[str, Shares] = {}
+    chosen: list[Shares] = []
     for origin, (start, stretches) in enumerate(origins):
         shares = Shares.of([part.take(part.ends < start) for part in parts])
-        chosen[str(start)] = shares
+        chosen.append(shares)
         scales = {tier: scale_until(series, tier, start) for tier in spec.tiers}
         for number, first, last in stretches:
             symbol = symbols[number]
             bars = series[symbol]
-            ahead = Ahead(bars, first, last)
+            # Of the last days of a series some horizons have ended and the longest has not.
+            stop = len(bars) - 1 if last == len(bars) - max(HORIZONS) else last
+            ahead = Ahead(bars, first, stop)
             past = bars[: through(bars, start)].tail(options.history)
             others = average({name: other for name, other in series.items() if name != symbol}, start)
             own = fit_path(past, spec, options)
             stranger = fit_path(others.tail(options.history), spec, options)
             of_path, of_average = ahead.errors(own), ahead.errors(stranger)
-            parts.append(
-                Errors(
-                    origin=np.full(ahead.n, origin),
-                    symbol=np.full(ahead.n, number),
-                    date=dated(bars)[ahead.at],
-                    fitted_to=np.full(ahead.n, max(own.train_end, stranger.train_end)),
-                    known=ahead.known,
-                    error=shrunk(of_path, ahead.moves, shares.own),
-                    unseen=shrunk(of_average, ahead.moves, shares.average),
-                    naive=ahead.moves,
-                    of_path=of_path,
-                    of_average=of_average,
-                    scales=np.stack([scale.volatility(bars[:last], ahead.n) for scale in scales.values()], axis=1),
-                )
+            made = Errors(
+                origin=np.full(ahead.n, origin),
+                symbol=np.full(ahead.n, number),
+                date=dated(bars)[ahead.at],
+                fitted_to=np.full(ahead.n, max(own.train_end, stranger.train_end)),
+                known=ahead.known,
+                error=shrunk(of_path, ahead.moves, shares.own),
+                unseen=shrunk(of_average, ahead.moves, shares.average),
+                naive=ahead.moves,
+                of_path=of_path,
+                of_average=of_average,
+                scales=np.stack([scale.volatility(bars[:stop], ahead.n) for scale in scales.values()], axis=1),
             )
+            parts.append(made.take(made.ended))
+            tails.append(made.take(~made.ended))
             if plain and origin >= options.teaching:
                 usual = own if options.prior == PLAIN_PRIOR else fit_path(past, spec, options, prior=PLAIN_PRIOR)
                 plains.append(ahead.plain(usual, spec.seed))
         progress.step(f"origin {start}, share {shares.own:g}")
     return Origins(
         errors=Errors.joined(parts),
+        tail=Errors.joined(tails),
         plain=Plain.joined(plains),
         teaching=options.teaching,
         tiers=spec.tiers,
-        shares=chosen,
+        shares=tuple(chosen),
         chosen=Shares.of(parts),
         first_days=tuple(start for start, _ in origins),
     )
 
 
 class Ahead:
-    """Days of one symbol from position ``first`` to ``last - 1``, and what followed them."""
+    """Days of one symbol from position ``first`` to ``last - 1``, and what followed them.
+
+    Of a horizon that ends after the last bar ``moves`` are NaN and ``known`` is NaT.
+    """
 
     def __init__(self, bars: Bars, first: int, last: int) -> None:
         self.at = np.arange(first, last)
@@ -86,9 +93,10 @@ class Ahead:
         self._log = np.log(bars.close)
         self._date = dated(bars)
         self._volume = None if bars.volume is None else float(to_regressor(bars.volume[first : first + 1])[0])
-        self._ahead = self.at[:, None] + np.array(HORIZONS)
-        self.moves = self._log[self._ahead] - self._log[self.at][:, None]
-        self.known = self._date[self._ahead]
+        ahead = self.at[:, None] + np.array(HORIZONS)
+        self._ahead, came = np.minimum(ahead, len(bars) - 1), ahead < len(bars)
+        self.moves = np.where(came, self._log[self._ahead] - self._log[self.at][:, None], np.nan)
+        self.known = np.where(came, self._date[self._ahead], np.datetime64("NaT"))
 
     def errors(self, path: prophet.ProphetPath) -> FloatArray:
         """Return log errors of the path hung on each day's close, shape (n, horizons).

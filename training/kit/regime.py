@@ -31,7 +31,7 @@ from training.kit.progress import Progress
 from training.kit.ranges import ranges_of_market
 from training.kit.reliability import Calibration, of_densities
 from training.kit.scores import gain
-from training.kit.spec import ModelSpec
+from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import PurgedWalkForward
 from training.kit.tabular import golden_cases
 
@@ -107,9 +107,22 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
 
 
 def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.GaussianHmm:
-    """Fit on observations of several symbols, each of shape (n, 2), where they are whole and follow each other."""
+    """Fit on observations of several symbols, each of shape (n, 2), where they are whole and follow each other.
+
+    Raises
+    ------
+    SpecError
+        No two sessions that follow each other have a range.
+
+    """
+    stretches = [stretch for sequence in sequences for stretch in unbroken(sequence) if len(stretch) > 1]
+    if not stretches:
+        raise SpecError(
+            f"expected bars with high above low, found no two of them in a row in {len(sequences)} series; "
+            "give bars with ranges, not closes alone"
+        )
     return hmm.fit(
-        [stretch for sequence in sequences for stretch in unbroken(sequence) if len(stretch) > 1],
+        stretches,
         n_states=options.states,
         seed=spec.seed,
         n_starts=options.starts,
@@ -273,8 +286,8 @@ def _plots(
 
 
 def _window_cases(series: Mapping[str, Bars]) -> tuple[JsonObject, ...]:
-    """Return golden cases of the second input form: observations themselves."""
-    seen = observations(next(iter(series.values())))[1:]
+    """Return golden cases of the second input form: observations themselves, of the longest stretch without a gap."""
+    seen = max((part for bars in series.values() for part in unbroken(observations(bars))), key=len)
     return tuple(
         {"returns_window": part[:, 0].tolist(), "volatility_window": np.exp(part[:, 1]).tolist()}
         for part in (seen[:n] for n in (1, 21, min(252, len(seen))))

@@ -1,11 +1,14 @@
 """Bands of paths: settled widths, and how they follow what came, evening by evening."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_mapper.typing import FloatArray
+from training.kit import path_bands
 from training.kit.origins import HORIZONS
 from training.kit.path_bands import RATE, PathBands, ScaledErrors, units
 from training.kit.scores import conformal_quantile
@@ -126,9 +129,45 @@ def test_a_day_counts_by_its_rows() -> None:
     assert inside[:, 1] == pytest.approx(0.8 * 9 / 8, abs=0.02)
 
 
-def test_errors_of_zero_and_no_errors_at_all() -> None:
-    """Bands of a market that never moves have no width; before the first error nothing is pulled."""
+def test_errors_of_zero() -> None:
+    """Bands of a market that never moves have no width, and a width of nothing is pulled by no more than it may be."""
     errors = errors_of(np.zeros((40 * SYMBOLS, len(HORIZONS))))
     bands = PathBands.learnt(errors, errors.known[:, -1] < START + 30, START + 30, LEVELS)
     assert np.array_equal(bands.reaches(np.ones(1), errors.date[-1:]), np.zeros((1, len(HORIZONS), len(LEVELS))))
-    assert (bands.pulls[0][0] == 0).all()
+    assert all(np.isfinite(pulls).all() for pulls in bands.pulls)
+
+
+def test_widths_move_on_from_so_many_days_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of errors of earlier days nothing is followed; those of later ones begin with no pull."""
+    monkeypatch.setattr(path_bands, "DAYS", 10)
+    errors, first = errors_of(drawn(60)), START + 40
+    bands = PathBands.learnt(errors, errors.known[:, -1] < first, first, LEVELS)
+    for days, pulls in zip(bands.days, bands.pulls, strict=True):
+        assert days[0] == first - 10
+        assert (pulls[0] == 0).all()
+    wild = np.where((errors.date < first - 10)[:, None], 9 * errors.error, errors.error)
+    other = PathBands.learnt(ScaledErrors(wild, errors.known, errors.date), slice(None), first, LEVELS)
+    same = PathBands.learnt(errors, slice(None), first, LEVELS)
+    assert not np.array_equal(other.settled, same.settled)
+    quiet = replace(other, settled=same.settled)
+    settled_alike = PathBands.learnt(
+        ScaledErrors(wild, errors.known, errors.date), errors.date >= first - 10, first, LEVELS
+    )
+    expected = PathBands.learnt(errors, errors.date >= first - 10, first, LEVELS)
+    assert quiet.days[0].tolist() == expected.days[0].tolist()
+    assert all(np.array_equal(a, b) for a, b in zip(settled_alike.pulls, expected.pulls, strict=True))
+
+
+def test_errors_that_are_still_to_come_are_not_followed() -> None:
+    """NaN and NaT of the last days, whose longest horizon has not ended, while those that have move their widths."""
+    errors, first = errors_of(drawn(60)), START + 40
+    last = START + 59
+    ended = errors.known <= last
+    cut = ScaledErrors(
+        np.where(ended, errors.error, np.nan), np.where(ended, errors.known, np.datetime64("NaT")), errors.date
+    )
+    settled_by = errors.known[:, -1] < first
+    bands, whole = (PathBands.learnt(of, settled_by, first, LEVELS) for of in (cut, errors))
+    for column, days in enumerate(bands.days):
+        assert days[-1] == last
+        assert np.array_equal(bands.pulls[column], whole.pulls[column][: len(days) + 1])

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
+from models.forecast import ForecastHead
 from tests.training.kit.support import after, markets, rewritten
 from training.kit import paths
-from training.kit.forecast import _checks, comparison
+from training.kit.forecast import _checks, comparison, train
 from training.kit.origins import HORIZONS, Options, plan
+from training.kit.panel import dated
 from training.kit.path_bands import PathBands, widths
 from training.kit.path_errors import SHARES, Errors, Origins, Shares, best_share
 from training.kit.paths import average, evaluate
@@ -123,7 +125,7 @@ def test_shares_are_chosen_by_forecasts_that_had_ended(watched: tuple[Origins, l
 def test_errors_are_those_of_the_share_chosen_at_their_origin(origins: Origins) -> None:
     """Between the error of the whole path and that of the last close, for own paths and for strangers."""
     errors = origins.errors
-    for origin, shares in enumerate(origins.shares.values()):
+    for origin, shares in enumerate(origins.shares):
         now = errors.take(errors.origin == origin)
         assert now.error == pytest.approx((1 - shares.own) * now.naive + shares.own * now.of_path)
         assert now.unseen == pytest.approx((1 - shares.average) * now.naive + shares.average * now.of_average)
@@ -163,6 +165,45 @@ def test_widths_are_conformal_quantiles(origins: Origins) -> None:
             error = 0.7 * errors.naive[:, column] + 0.3 * errors.of_path[:, column]
             scaled = np.abs(error) / errors.scales[:, tier] / np.sqrt(horizon)
             assert found[column] == pytest.approx([conformal_quantile(scaled, level) for level in (0.5, 0.9)])
+
+
+def test_the_tail_is_of_days_whose_longest_horizon_has_not_ended(origins: Origins) -> None:
+    """Nineteen of each series, each horizon up to the last bar, by the path and the yardstick of the last origin."""
+    tail = origins.tail
+    for number, bars in enumerate(SERIES.values()):
+        mine = tail.take(tail.symbol == number)
+        at = np.arange(len(bars) - max(HORIZONS), len(bars) - 1)
+        assert np.array_equal(mine.date, dated(bars)[at])
+        for column, horizon in enumerate(HORIZONS):
+            came = at + horizon < len(bars)
+            assert np.array_equal(np.isnat(mine.known[:, column]), ~came)
+            assert np.array_equal(np.isnan(mine.of_path[:, column]), ~came)
+            assert np.array_equal(mine.known[came, column], dated(bars)[at[came] + horizon])
+            moves = np.log(bars.close[at[came] + horizon] / bars.close[at[came]])
+            assert mine.naive[came, column] == pytest.approx(moves)
+    assert not np.isnan(tail.scales).any()
+    assert tail.last == max(dated(bars)[-1] for bars in SERIES.values())
+
+
+def test_a_served_band_is_that_of_the_last_evening() -> None:
+    """What a model says of the last bar: settled widths of all errors, pulled by every one that has come about."""
+    options = msgspec.to_builtins(OPTIONS)
+    outcome = train(
+        "prophet_forecast", replace(SPEC, options=options), SERIES, Progress("test", 0, stream=io.StringIO())
+    )
+    origins = origins_of(SERIES)
+    for tier, manifest in zip(SPEC.tiers, outcome.tiers, strict=True):
+        head = msgspec.convert(manifest.head, ForecastHead)
+        assert head.pulled_on == origins.tail.last.item()
+        assert (head.share, head.average_share) == (origins.chosen.own, origins.chosen.average)
+        everything = Errors.joined((origins.errors, origins.tail))
+        scaled = everything.scaled(SPEC.tiers.index(tier), head.share)
+        after_last = origins.tail.last + 1
+        bands = PathBands.learnt(scaled, everything.ended, after_last, (0.8,))
+        assert all(days[-1] == origins.tail.last for days in bands.days)
+        reach = bands.reaches(np.ones(1), np.array([origins.tail.last]))[0, :, 0]
+        steps = np.array(HORIZONS, np.float64)
+        assert head.width(steps, 0.8, origins.tail.last) * np.sqrt(steps) == pytest.approx(reach)
 
 
 def test_comparison_is_relative_to_the_last_close(origins: Origins) -> None:

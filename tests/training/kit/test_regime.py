@@ -11,6 +11,7 @@ from scipy.stats import multivariate_normal
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray
+from models import strict_json
 from models.families import hmm
 from models.regime import RegimeModel, observations
 from models.tasks.regime import REGIMES
@@ -19,8 +20,8 @@ from tests.training.kit.support import after, closes_alone, market, rewritten
 from training.kit.exports import regime_exports
 from training.kit.panel import dated
 from training.kit.progress import Progress
-from training.kit.regime import Densities, Options, _known, _purge_check, fit_states, unbroken, walk
-from training.kit.spec import ModelSpec
+from training.kit.regime import Densities, Options, _known, _purge_check, _window_cases, fit_states, unbroken, walk
+from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
 
 OPTIONS = Options(states=2, starts=1)
@@ -95,6 +96,22 @@ def test_sessions_without_a_range_make_no_state_of_their_own() -> None:
     assert np.array_equal(fitted.means, rest.means)
     assert np.array_equal(fitted.covariances, rest.covariances)
     assert fit_states(floored, SPEC, OPTIONS).means[:, 1].min() < -11 < fitted.means[:, 1].min()
+
+
+def test_closes_alone_are_refused() -> None:
+    """Before EM is asked, with what to give."""
+    bare = [observations(closes_alone(bars, slice(None)))[1:] for bars in SERIES.values()]
+    with pytest.raises(SpecError, match="expected bars with high above low, found no two of them in a row in 2 series"):
+        fit_states(bare, SPEC, OPTIONS)
+
+
+def test_golden_windows_have_no_gap() -> None:
+    """They are of the longest stretch, also where the first series begins with closes alone."""
+    series = {**SERIES, "S0": closes_alone(SERIES["S0"], slice(0, 300))}
+    for case in _window_cases(series):
+        strict_json.encode(case)
+        numbers = msgspec.convert(case["volatility_window"], list[float])
+        assert min(numbers) > 1e-5
 
 
 def test_a_session_without_a_range_is_judged_by_its_return() -> None:
