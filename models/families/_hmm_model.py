@@ -46,6 +46,8 @@ class HmmFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         An eigenvalue had to be lifted to `COVARIANCE_FLOOR`.
     transition_pseudo_count : float
         Weight of the prior on each transition.
+    stickiness : float
+        Share of each day's chance to leave a state that was taken off after EM.
     messages : tuple of str
         What the libraries warned of.
 
@@ -64,6 +66,7 @@ class HmmFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floored: bool
     transition_pseudo_count: float
     messages: tuple[str, ...]
+    stickiness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value

@@ -39,6 +39,7 @@ def fit(
     seed: int,
     n_starts: int,
     covariance: Covariance = "full",
+    stickiness: float = 0.0,
 ) -> GaussianHmm:
     """Fit a model by EM from several starts and keep the likeliest.
 
@@ -58,6 +59,9 @@ def fit(
         Starts of EM, which only finds local optima; the likeliest after `LOOK` iterations goes on to its end.
     covariance : {"full", "diag"}
         Form of the states' covariances.
+    stickiness : float
+        Share s of each day's chance to leave a state that is taken off: transitions are ``(1 - s) A + s I`` of those
+        that EM found, and what is left of a day's noise moves states less. The long-run shares stay as they are.
 
     Raises
     ------
@@ -75,7 +79,8 @@ def fit(
     chosen, best = _best(em)
     covariances, floored = _floored(best.covariances)
     order = canonical_order(best.means)
-    transitions = (best.transitions / best.transitions.sum(axis=1, keepdims=True))[np.ix_(order, order)]
+    found = (best.transitions / best.transitions.sum(axis=1, keepdims=True))[np.ix_(order, order)]
+    transitions = (1.0 - stickiness) * found + stickiness * np.eye(n_states)
     units = len(x) * float(np.log(spread).sum())  # the log density of x is that of z less the logs of the spreads
     record = HmmFit(
         backend=em.backend,
@@ -91,6 +96,7 @@ def fit(
         floored=floored,
         transition_pseudo_count=TRANSITION_PSEUDO_COUNT,
         messages=em.messages,
+        stickiness=stickiness,
     )
     _warn(record)
     return checked(

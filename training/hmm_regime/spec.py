@@ -2,4 +2,4 @@
 
 from training.kit.spec import ModelSpec
 
-SPEC = ModelSpec(family="hmm", options={"states": 3, "starts": 4, "covariance": "full"})
+SPEC = ModelSpec(family="hmm", options={"states": 3, "starts": 4, "covariance": "full", "stickiness": 0.35})

@@ -1,11 +1,11 @@
 """Training of regime models: a hidden Markov model on every symbol's returns and ranges, judged by what it predicts.
 
-Options of a spec: ``states`` (int), ``starts`` (int), ``covariance`` ("full" or "diag").
+Options of a spec: ``states`` (int), ``starts`` (int), ``covariance`` ("full" or "diag"), ``stickiness`` (0 to 1).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
@@ -56,6 +56,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     states: int = 3
     starts: int = 4
     covariance: Literal["full", "diag"] = "full"
+    stickiness: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: holds arrays
@@ -127,6 +128,7 @@ def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -
         seed=spec.seed,
         n_starts=options.starts,
         covariance=options.covariance,
+        stickiness=options.stickiness,
     )
 
 
