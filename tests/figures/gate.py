@@ -22,7 +22,8 @@ SIGNALLED: Final = ("lightgbm_direction", "lightgbm_return")
 """Models that are also tried on markets with a signal in the sign of the next return; all are on noise."""
 
 MARKETS: Final = 200
-SESSIONS: Final = 1500
+SESSIONS: Final = 1800
+"""Of each market: origins of prices need 1,715."""
 
 BOUNDS: Final = {
     "noise called better than naive": Bound(most=0.05),
