@@ -11,7 +11,7 @@ from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.certificate import Check, Form
 from models.families import hmm, prophet
-from models.forecast import POOLED, ForecastModel, path_file
+from models.forecast import POOLED, ForecastHead, ForecastModel, path_file
 from models.regime import WEIGHTS, RegimeModel, observations, window
 from models.served import BarsModel, ServedModel
 from models.tabular import TabularModel
@@ -148,7 +148,8 @@ def _forecast(
 ) -> tuple[set[str], int, dict[str, float]]:
     """Compare the path and the band from a window with those from all bars so far, and with the evaluation's moves."""
     faults, asked, largest = set[str](), 0, 0.0
-    horizons, heads = np.array(HORIZONS), {tier.tier: tier.head for tier in served.manifest.tiers}
+    horizons = np.array(HORIZONS)
+    heads = {tier.tier: msgspec.convert(tier.head, ForecastHead) for tier in served.manifest.tiers}
     for sample in sampled(served, series, form, max(HORIZONS)):
         bars, tier = sample.bars, sample.tier
         name = path_file(sample.symbol)
@@ -161,7 +162,7 @@ def _forecast(
             if tier == served.manifest.tiers[-1].tier:  # what answers whoever sends more bars
                 faults |= {f"{place}: {what}" for what in _different(found, _asked(served, bars[: at + 1], days))}
             ahead = Ahead(bars, at, at + 1)
-            share = heads[tier]["share" if name in files else "average_share"]
+            share = heads[tier].share if name in files else heads[tier].average_share
             drawn = share * (ahead.moves - ahead.errors(path))[0]
             moves = np.log(found["path"][horizons - 1] / bars.close[at])
             largest = max(largest, float(np.abs(drawn - moves).max()))
