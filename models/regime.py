@@ -8,13 +8,12 @@ import numpy as np
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
-from feature_mapper.volatility import garman_klass_variance
 from models.answer import RowAnswer
-from models.families import hmm
 from models.golden import bars_from_json
 from models.manifest import Manifest
 from models.ranges import KnownRanges, strange_bars
-from models.scale import FLOOR
+from models.sessions import observed, windows
+from models.states import States, relative
 from models.store import Artifact
 from models.tasks.base import Fields
 from models.tasks.regime import Regime
@@ -34,28 +33,28 @@ class RegimeModel:
     bars were posted or come from a longer stored history; nothing later, because the recursion only runs forward.
     """
 
-    __slots__ = ("_bars", "_hmm", "_ranges", "manifest", "task")
+    __slots__ = ("_bars", "_hmm", "_ranges", "_states", "manifest", "task")
 
-    def __init__(self, manifest: Manifest, model: hmm.GaussianHmm) -> None:
+    def __init__(self, manifest: Manifest, states: States) -> None:
         """Store."""
         self._ranges = tuple(KnownRanges.of(tier) for tier in manifest.tiers)
         self.manifest = manifest
         self.task = Regime()
-        self._hmm = model
+        self._states = states
+        self._hmm = states.hmm
         self._bars = tuple(tier.tier for tier in manifest.tiers)
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Self:
-        """Build from verified bytes; raises ``FamilyError`` if they are no hidden Markov model."""
-        return cls(artifact.manifest, hmm.load(artifact.files[WEIGHTS]))
+        """Build from verified bytes; raises ``FamilyError`` if they are no such states."""
+        return cls(artifact.manifest, States.load(artifact.files[WEIGHTS]))
 
     def answer(self, bars: Bars, rows: int = 1) -> list[RowAnswer]:
         """Answer as of each of the last ``rows`` bars, oldest first."""
-        seen = observations(bars)
         answers: list[RowAnswer] = []
         for start, stop, position in spans(self._bars, len(bars), rows):
             tier = self._bars[position]
-            posterior = self._hmm.filter_windows(*window(seen[:stop], tier, stop - start))
+            posterior = self._states.filter(windows(bars[:stop], tier, stop - start))
             strange = strange_bars(self._ranges[position], bars[:stop], stop - start)
             answers += [
                 RowAnswer(fields, tier, odd) for fields, odd in zip(self._fields(posterior), strange, strict=True)
@@ -65,33 +64,45 @@ class RegimeModel:
     def answer_observations(self, returns: FloatArray, volatility: FloatArray) -> RowAnswer:
         """Answer from log returns and range volatilities themselves, both of shape (n,), oldest first.
 
-        n observations stand for n + 1 bars. ``volatility`` is the root of the Garman-Klass variance, a session each.
+        n observations stand for n + 1 bars. ``volatility`` is the root of the Garman-Klass variance plus the squared
+        overnight gap, a session each.
+
+        Raises
+        ------
+        FamilyError
+            There is none.
+
         """
+        tier, seen = self._last(returns, volatility)
+        return RowAnswer(self._fields(self._states.filter(seen))[0], tier)
+
+    def _last(self, returns: FloatArray, volatility: FloatArray) -> tuple[int, FloatArray]:
+        """Return the tier of ready-made observations and the window that it reads, shape (1, width, 2)."""
         tier = self._bars[tier_at(self._bars, len(returns) + 1)]
-        posterior = self._hmm.filter_windows(_observed(returns, volatility), max(tier - 1, 1), 1)
-        return RowAnswer(self._fields(posterior)[0], tier)
+        return tier, observed(returns, volatility)[None, -max(tier - 1, 1) :]
 
     def explain(self, bars: Bars) -> Fields:
         """Say how the answer as of the last bar came about: the states of the last sessions, and the last step.
 
-        The states are those of the one recursion that ends in the answer. An earlier day's own answer may differ in
-        small digits, as its window began earlier.
+        The states are those of the one recursion that ends in the answer. An earlier day's own answer differs a little:
+        its window began earlier, and it was relative to the habit of that one.
         """
         tier = self._bars[tier_at(self._bars, len(bars))]
-        seen, width, _ = window(observations(bars), tier, 1)
-        return self._explanation(seen[-width:], bars.date)
+        returns = np.log(bars.close[-1:] / bars.close[-2:-1])
+        return self._explanation(windows(bars, tier, 1), returns, bars.date)
 
     def explain_observations(self, returns: FloatArray, volatility: FloatArray) -> Fields:
         """Say how the answer of `answer_observations` came about."""
-        tier = self._bars[tier_at(self._bars, len(returns) + 1)]
-        return self._explanation(_observed(returns, volatility)[-max(tier - 1, 1) :], None)
+        return self._explanation(self._last(returns, volatility)[1], returns[-1:], None)
 
-    def _explanation(self, seen: FloatArray, dates: DateArray | None) -> Fields:
-        """Explain by the rows of a window; ``dates`` end on the same day."""
+    def _explanation(self, window: FloatArray, returns: FloatArray, dates: DateArray | None) -> Fields:
+        """Explain by one window, of shape (1, width, 2), and its last return; ``dates`` end on the same day."""
+        level, spread = self._states.habit.of(window[..., 1])
+        seen = relative(window, level[:, None], spread[:, None])[0]
         posterior = self._hmm.filter(seen)
         rows = min(EXPLAINED, len(posterior))
         before = self._hmm.start if len(posterior) == 1 else self._hmm.next_probabilities(posterior[-2:-1])[0]
-        moved, logs = seen[-1].tolist()
+        moved, logs = window[0, -1].tolist()
         return {
             "kind": "states",
             "path": [
@@ -105,8 +116,9 @@ class RegimeModel:
                 )
             ],
             "last_step": {
-                "log_return": None if math.isnan(moved) else moved,
+                "log_return": None if math.isnan(moved) else returns.item(),
                 "volatility": None if math.isnan(logs) else math.exp(logs),
+                "usual_volatility": math.exp(level[0]),
                 "expected": self._named(before),
                 "log_likelihood": self._named(self._hmm.log_likelihoods(seen[-1:])[0]),
                 "probabilities": self._named(posterior[-1]),
@@ -144,32 +156,3 @@ class RegimeModel:
         else:
             (answer,) = self.answer(bars_from_json(case))
         return {"tier": answer.tier, "answer": answer.fields}
-
-
-def observations(bars: Bars) -> FloatArray:
-    """Return log return and log range volatility of each bar, shape (n, 2).
-
-    NaN is what a bar does not tell: the first one no return, one whose high is its low no volatility. Where closes
-    alone were recorded every bar is such a one, and as zeros they would make a state of their own.
-    """
-    returns = np.full(len(bars), np.nan)
-    returns[1:] = np.log(bars.close[1:] / bars.close[:-1])
-    volatility = 0.5 * np.log(np.maximum(garman_klass_variance(bars), FLOOR))
-    return np.stack([returns, np.where(bars.high > bars.low, volatility, np.nan)], axis=1)
-
-
-def _observed(returns: FloatArray, volatility: FloatArray) -> FloatArray:
-    return np.stack([returns, np.log(np.maximum(volatility, FLOOR**0.5))], axis=1)
-
-
-def window(seen: FloatArray, tier: int, rows: int) -> tuple[FloatArray, int, int]:
-    """Return what ``filter_windows`` is to read for a tier: observations, width, rows.
-
-    A window of one bar has a range but no return. In a longer one the first bar only gives the close that the first
-    return is counted from.
-    """
-    if tier == 1:
-        bare = seen[len(seen) - rows :].copy()
-        bare[:, 0] = np.nan
-        return bare, 1, rows
-    return seen, tier - 1, rows

@@ -28,7 +28,8 @@ MEASURES: Final = {
     "log_loss": "log loss",
     "rps": "ranked probability score",
     "balanced_error": "1 - balanced accuracy",
-    regimes.METRIC: "minus log density of the next return and range; ratios are of densities, the rival's over ours",
+    regimes.METRIC: "minus log density of the next session's return over volatility, and of its log volatility; ratios "
+    "are of densities, the rival's over ours",
     **prices.MEASURES,
 }
 
@@ -58,9 +59,10 @@ def _lines(found: Report) -> Iterator[str]:
         f"fingerprint `{about.fingerprint[:12]}`."
     )
     every, unseen = ("year" if n == 1 else f"{n} years" for n in (found.years, found.unseen_years))
+    anew = unseen if every == unseen else f"{unseen} (regimes every {every})"
     yield (
         f"Every {every} models are fitted anew on all days before, less {found.embargo} sessions, and asked about "
-        f"every day that follows. *On unseen symbols*: the same, every {unseen}, by fits that never saw the symbol "
+        f"every day that follows. *On unseen symbols*: the same, every {anew}, by fits that never saw the symbol "
         f"({found.groups} groups are kept apart in turn). Rivals that look at one symbol know its whole past up to the "
         f"{'year' if found.years == 1 else 'block'} that is asked about."
     )

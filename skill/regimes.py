@@ -27,6 +27,9 @@ from training.kit.splits import Fold
 
 METRIC: Final = "minus_log_density"
 
+STILL: Final = "same states without memory"
+"""The rival that the verdict compares with: the states in their long-run shares, relative to the same habit."""
+
 Arrays = dict[str, FloatArray]
 
 
@@ -41,6 +44,9 @@ def results(
 ) -> list[Result]:
     """Evaluate the tiers of a regime model in both modes. Folds learn nothing from earlier ones, so all are scored.
 
+    Unseen symbols have refits as often as the others: these fits are quick, and labels are compared from one to the
+    next.
+
     Raises
     ------
     SpecError
@@ -52,6 +58,7 @@ def results(
     spec = spec_of(model)
     if schedule.years > 1:  # a quick look takes one start, of which one in ten ends in a worse place
         spec = replace(spec, options={**spec.options, "starts": 1})
+    schedule = replace(schedule, unseen_years=schedule.years)
     rows = sequence_rows(universe.series, max(spec.tiers), 1)
     told(f"{len(rows):,} rows")
     found: list[Result] = []
@@ -65,9 +72,11 @@ def results(
         weights = walked.weights()
         said, steady = walked.said(weights, tiers), walked.steady(weights, max(tiers))
         asked = np.sort(np.concatenate([fold.test for fold in folds]))
+        asked = asked[~np.isnan(said[f"loss/{max(tiers)}"][asked])]  # a session without a range is nothing to score
         mine, others_said = rows.take(asked), {name: values[asked] for name, values in others.items()}
         for tier in tiers:
             label = said[f"label/{tier}"][asked]
+            everyone = {STILL: said[f"still/{tier}"][asked], **others_said}
             found.append(
                 Result(
                     model=model,
@@ -75,7 +84,7 @@ def results(
                     mode=mode,
                     metric=METRIC,
                     scored=Scored(
-                        mine.date, mine.symbol, universe.symbols, said[f"loss/{tier}"][asked], others_said, log=True
+                        mine.date, mine.symbol, universe.symbols, said[f"loss/{tier}"][asked], everyone, log=True
                     ),
                     volatility=said["volatility"][asked],
                     figures={"mean_duration": duration(label, mine.symbol), **steady},

@@ -251,7 +251,7 @@ class RegimeStep(Struct, frozen=True):
 
 
 class RegimeLikelihoods(Struct, frozen=True):
-    """Log density of the last bar's return and volatility in each regime; only differences between them matter."""
+    """Log density of the last bar's return over volatility, and volatility over level, in each regime."""
 
     bear: float
     neutral: float
@@ -261,9 +261,18 @@ class RegimeLikelihoods(Struct, frozen=True):
 class LastStep(Struct, frozen=True):
     """What the last bar changed: probabilities are proportional to expected * exp(log_likelihood)."""
 
-    log_return: Annotated[float | None, Meta(description="Of the last close from the one before; null: one bar only.")]
+    log_return: Annotated[
+        float | None, Meta(description="Of the last close from the one before; null: one bar only, or no range.")
+    ]
     volatility: Annotated[
-        float | None, Meta(description="Root of the last bar's Garman-Klass variance; null: its high is its low.")
+        float | None,
+        Meta(
+            description="Root of the last bar's Garman-Klass variance plus squared overnight gap; null: its high is "
+            "its low."
+        ),
+    ]
+    usual_volatility: Annotated[
+        float, Meta(description="Level of the window: what is wild or calm is so relative to it.")
     ]
     expected: Annotated[RegimeProbabilities, Meta(description="Before the last bar, from the session before it.")]
     log_likelihood: RegimeLikelihoods

@@ -154,8 +154,15 @@ class WhatIfRequest(PredictRequest, frozen=True):
 class RegimeRequest(PredictRequest, frozen=True):
     """Input of `/predict/regime`: as every other, or ready-made observations."""
 
-    returns_window: Numbers | UnsetType = UNSET
-    volatility_window: Annotated[list[Positive], _FILLED] | UnsetType = UNSET
+    returns_window: Annotated[Numbers, Meta(description="Log returns, a session each.")] | UnsetType = UNSET
+    volatility_window: (
+        Annotated[
+            list[Positive],
+            _FILLED,
+            Meta(description="Volatility of the same sessions: root of Garman-Klass variance plus squared gap."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class HistoryRow(Struct, frozen=True, gc=False):

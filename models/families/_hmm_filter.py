@@ -95,39 +95,16 @@ def posteriors(log_density: FloatArray, start: FloatArray, transitions: FloatArr
     return np.array(rows).reshape(-1, len(start)), np.log(np.array(totals)) + peak
 
 
-def window_posteriors(
-    log_density: FloatArray, start: FloatArray, transitions: FloatArray, width: int, rows: int
-) -> FloatArray:
-    """Return filtered probabilities at the last ``rows`` rows, shape (rows, k), each from its own last ``width`` rows.
-
-    A row with fewer than ``width`` rows up to itself uses what there is.
-    """
-    n = log_density.shape[1]
-    first = n - rows
-    growing = min(width, n)  # windows that end before this row all begin at row 0: one pass serves them all
-    parts = []
-    if first < growing:
-        parts.append(posteriors(log_density[:, :growing], start, transitions)[0][first:])
-    full = n - max(first, growing)
-    if full > 0:
-        begin = n - full - width + 1
-        density, _ = _scaled(log_density[:, begin:])
-        run = _one_by_one if full <= FEW_WINDOWS else _side_by_side
-        parts.append(run(density, start, transitions, width, full))
-    return np.concatenate(parts) if parts else np.empty((0, len(start)))
-
-
-def _one_by_one(density: FloatArray, start: FloatArray, transitions: FloatArray, width: int, count: int) -> FloatArray:
-    steps = density.T.tolist()
-    last = [_last(_recursion(start.tolist(), transitions, steps[i : i + width])) for i in range(count)]
-    return np.array(last)
-
-
-def _side_by_side(
-    density: FloatArray, start: FloatArray, transitions: FloatArray, width: int, count: int
-) -> FloatArray:
+def window_posteriors(log_density: FloatArray, start: FloatArray, transitions: FloatArray) -> FloatArray:
+    """Return filtered probabilities at the end of windows, of log densities of shape (k, width, n), shape (n, k)."""
+    k, width, count = log_density.shape
+    density = _scaled(log_density.reshape(k, -1))[0].reshape(log_density.shape)
+    if count <= FEW_WINDOWS:
+        one_by_one = (density[:, :, i].T.tolist() for i in range(count))
+        last = [_last(_recursion(start.tolist(), transitions, steps)) for steps in one_by_one]
+        return np.array(last).reshape(count, k)
     begin = [np.full(count, probability) for probability in start.tolist()]
-    steps = ([row[step : step + count] for row in density] for step in range(width))
+    steps = (list(density[:, step]) for step in range(width))
     return np.stack(_last(_recursion(begin, transitions, steps)), axis=1)
 
 

@@ -17,6 +17,9 @@ MIN_TRANSITION: Final = 1e-12
 LARGEST_OBSERVATION: Final = 1e100
 """Beyond this the square of an observation may not be a number any more."""
 
+AT_ONCE: Final = 1024
+"""Windows whose densities are held at a time: of a year and three states, 6 MiB."""
+
 ROUNDING: Final = 1e-9
 """How far a sum of probabilities may lie from 1."""
 
@@ -119,25 +122,26 @@ class GaussianHmm:
         """
         return posteriors(self._log_densities(x), self.start, self.transitions)[0]
 
-    def filter_windows(self, x: FloatArray, width: int, rows: int) -> FloatArray:
-        """Return what `filter` says last of the window of at most ``width`` rows up to each of the last ``rows`` rows.
+    def filter_windows(self, windows: FloatArray) -> FloatArray:
+        """Return what `filter` says last of each window, shape (n, width, d) to (n, k).
 
-        Shape (rows, k). Bit-identical to ``filter(x[t + 1 - width : t + 1])[-1]`` for each such row t, so a batch
-        answers exactly as single requests do.
+        Bit-identical to ``filter(window)[-1]`` for each of them, so a batch answers exactly as single requests do.
 
         Raises
         ------
         FamilyError
-            As `filter`; also if ``width < 1`` or there are fewer than ``rows`` rows.
+            As `filter`; also where a window has no row.
 
         """
-        if width < 1 or not 0 <= rows <= len(x):
-            raise FamilyError(
-                f"expected a width of at least 1 and at most {len(x)} rows (as many as observations), "
-                f"found width {width} and {rows} rows; ask for fewer"
-            )
-        used = x[max(len(x) - rows - width + 1, 0) :]
-        return window_posteriors(self._log_densities(used), self.start, self.transitions, width, rows)
+        n, width, d = windows.shape
+        if width < 1:
+            raise FamilyError("expected windows of at least 1 row, found none; send observations")
+        parts = [np.empty((0, len(self.start)))]
+        for block in np.split(windows, range(AT_ONCE, n, AT_ONCE)):
+            steps = np.ascontiguousarray(block.transpose(1, 0, 2)).reshape(-1, d)
+            density = self._log_densities(steps).reshape(len(self.start), width, len(block))
+            parts.append(window_posteriors(density, self.start, self.transitions))
+        return np.concatenate(parts)
 
     def predictive_loglik(self, x: FloatArray) -> FloatArray:
         """Return the log density of each row given the rows before it, shape (n,).

@@ -16,7 +16,7 @@ from models.families._hmm_filter import log_densities
 from models.families._hmm_model import LARGEST_OBSERVATION, GaussianHmm, HmmFit, canonical_order, checked, load
 from models.families.base import FamilyError
 
-__all__ = ["LIBRARIES", "SUFFIX", "GaussianHmm", "HmmFit", "fit", "load", "log_densities"]
+__all__ = ["LARGEST_OBSERVATION", "LIBRARIES", "SUFFIX", "GaussianHmm", "HmmFit", "fit", "load", "log_densities"]
 
 SUFFIX: Final = "json"
 LIBRARIES: Final = ("hmmlearn", "scikit-learn")

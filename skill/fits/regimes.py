@@ -6,9 +6,8 @@ import numpy as np
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray, IntArray
-from models.families import hmm
-from models.families.hmm import log_densities
-from models.regime import observations, window
+from models.sessions import observations, windows
+from models.states import States
 from skill.fits.rows import known, learnt_by, stretches
 from training.kit.panel import dated
 from training.kit.paths import scale_until
@@ -26,44 +25,48 @@ def fit(series: Mapping[str, Bars], rows: Rows, fold: Fold, spec: ModelSpec, opt
     return {"weights": np.frombuffer(fit_states(past, spec, options).dump(), np.uint8).astype(np.float64)}
 
 
-def fitted(arrays: Arrays) -> hmm.GaussianHmm:
+def fitted(arrays: Arrays) -> States:
     """Return the model that `fit` made."""
-    return hmm.load(arrays["weights"].astype(np.uint8).tobytes())
+    return States.load(arrays["weights"].astype(np.uint8).tobytes())
 
 
-def said(series: Mapping[str, Bars], rows: Rows, fold: Fold, model: hmm.GaussianHmm, tiers: tuple[int, ...]) -> Arrays:
+def said(series: Mapping[str, Bars], rows: Rows, fold: Fold, model: States, tiers: tuple[int, ...]) -> Arrays:
     """Return what a fit says of the rows that its fold asks about, each array of shape (n,), in their order.
 
-    ``loss/<tier>`` is minus the log density that the model gives to the next session's observation, ``label/<tier>``
-    the likeliest state of the session itself; both look back over the bars of the tier and at nothing later.
-    ``volatility`` is the yardstick's forecast, by which rows are sorted into calm and wild.
+    ``loss/<tier>`` is minus the log density that the model gives to the next session's observation, NaN where that has
+    no range, ``still/<tier>`` that of its states in their long-run shares, ``label/<tier>`` the likeliest state of the
+    session itself; all look back over the bars of the tier and at nothing later. ``volatility`` is the yardstick's
+    forecast, by which rows are sorted into calm and wild.
     """
     names = tuple(series)
-    result = {f"{what}/{tier}": np.empty(len(fold.test)) for tier in tiers for what in ("loss", "label")}
+    result = {f"{what}/{tier}": np.empty(len(fold.test)) for tier in tiers for what in ("loss", "still", "label")}
     result["volatility"] = np.empty(len(fold.test))
     last = learnt_by(rows, fold)
     scale = scale_until(known(series, fold, last), max(tiers), last)
     for part in stretches(rows, fold.test):
         bars = series[names[part.symbol]][: part.at[-1] + 2]  # what is asked of the last row is the session after it
-        seen = observations(bars)
-        density = log_densities(seen[part.at + 1], model.means, model.covariances).T
+        coming, past = observations(bars)[part.at + 1], bars[:-1]
         for tier in tiers:
-            posterior = filtered(model, seen[:-1], tier, len(part.at))
-            result[f"loss/{tier}"][part.rows] = -mixed(density, model.next_probabilities(posterior))
+            read = windows(past, tier, len(part.at))
+            posterior = filtered(model, read)
+            density = model.log_densities(coming, read)
+            result[f"loss/{tier}"][part.rows] = -mixed(density, model.hmm.next_probabilities(posterior))
+            usual = np.tile(model.hmm.start, (len(coming), 1))
+            result[f"still/{tier}"][part.rows] = -mixed(density, usual)
             result[f"label/{tier}"][part.rows] = posterior.argmax(axis=1)
-        result["volatility"][part.rows] = scale.volatility(bars[:-1], len(part.at))
+        result["volatility"][part.rows] = scale.volatility(past, len(part.at))
     return result
 
 
-def filtered(model: hmm.GaussianHmm, seen: FloatArray, tier: int, rows: int) -> FloatArray:
-    """Return the probabilities of the states at the last ``rows`` bars, each from the bars of its tier up to itself."""
-    return model.filter_windows(*window(seen, tier, rows))
+def filtered(model: States, read: FloatArray) -> FloatArray:
+    """Return the probabilities of the states at the end of each window, from the bars of the window alone."""
+    return model.filter(read)
 
 
 def kept_labels(
     series: Mapping[str, Bars],
     days: tuple[np.datetime64, np.datetime64],
-    pair: tuple[hmm.GaussianHmm, ...],
+    pair: tuple[States, ...],
     symbols: IntArray,
     tier: int,
 ) -> Arrays:
@@ -75,7 +78,7 @@ def kept_labels(
         All series.
     days : tuple of two datetime64
         The last day that the earlier fit knew, and the last that the later one knew.
-    pair : tuple of two GaussianHmm
+    pair : tuple of two States
         The earlier and the later fit.
     symbols : IntArray
         Positions of the symbols whose days are compared.
@@ -96,8 +99,8 @@ def kept_labels(
         rows = later - tier + 1
         if rows <= 0:
             continue
-        seen = observations(bars[:later])
-        one, other = (filtered(model, seen, tier, rows).argmax(axis=1) for model in pair)
+        read = windows(bars[:later], tier, rows)
+        one, other = (filtered(model, read).argmax(axis=1) for model in pair)
         border = max(both - tier + 1, 0)
         for part, where in enumerate((slice(0, border), slice(border, None))):
             counts[part] += (one[where] == other[where]).sum(), len(one[where])

@@ -1,4 +1,4 @@
-"""Rivals of regimes: densities of the next session's return and range from Gaussians, mixtures and a regression.
+"""Rivals of regimes: densities of the next session's observation from Gaussians, mixtures and a regression.
 
 They learn on all sessions of all symbols up to the day before, without an embargo, also where the model does not know
 the symbol; those *of the symbol* learn on its sessions alone, and so know its own level, which pooled states do not.
@@ -13,7 +13,7 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray, IntArray
 from models.families.hmm import log_densities
-from models.regime import observations
+from models.sessions import observations
 from skill.fits.rows import day_before, known, stretches
 from training.kit.autoregression import fit_autoregression
 from training.kit.questions.base import Rows
@@ -87,17 +87,21 @@ REGIME: Final = (
 
 
 def losses(series: Mapping[str, Bars], rows: Rows, fold: Fold) -> dict[str, FloatArray]:
-    """Return minus the log densities that each rival gives to the rows of a fold, by name, each of shape (n,)."""
+    """Return minus the log densities that each rival gives to the rows of a fold, by name, each of shape (n,).
+
+    NaN where the coming session has no range, and where a rival says nothing.
+    """
     names, result = tuple(series), {rival.name: np.full(len(fold.test), np.nan) for rival in REGIME}
     past = {symbol: observations(bars)[1:] for symbol, bars in known(series, fold, day_before(fold.first)).items()}
     pooled = {rival.name: rival.fit(list(past.values())) for rival in REGIME if not rival.own}
     for part in stretches(rows, fold.test):
         symbol = names[part.symbol]
         seen = observations(series[symbol][: part.at[-1] + 2])
+        told = ~np.isnan(seen[part.at + 1]).any(axis=1)
         mine = _whole([past.get(symbol, seen[:0])])
         for rival in REGIME:
             if rival.own and len(mine) < LEAST:
                 continue
             density = rival.fit([mine]) if rival.own else pooled[rival.name]
-            result[rival.name][part.rows] = -density(seen, part.at)
+            result[rival.name][part.rows] = np.where(told, -density(seen, part.at), np.nan)
     return result

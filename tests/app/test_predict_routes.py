@@ -333,11 +333,12 @@ def test_a_calendar_that_has_to_be_built_holds_up_nobody(service: InProcess) -> 
 
 
 def test_observations_answer_as_the_bars_that_they_are_of(service: InProcess) -> None:
-    """The window's log returns and Garman-Klass volatilities give the regime of the window itself."""
+    """The window's log returns and volatilities, gaps of the nights included, give the regime of the window itself."""
     bars = WINDOW.tail(64)
     returns = np.log(bars.close[1:] / bars.close[:-1])
     high_low, close_open = np.log(bars.high / bars.low), np.log(bars.close / bars.open)
-    volatility = np.sqrt(0.5 * high_low**2 - (2 * np.log(2) - 1) * close_open**2)[1:]
+    nights = np.log(bars.open[1:] / bars.close[:-1])
+    volatility = np.sqrt((0.5 * high_low**2 - (2 * np.log(2) - 1) * close_open**2)[1:] + nights**2)
     seen = {"returns_window": returns.tolist(), "volatility_window": volatility.tolist()}
     said = ask(service, "/predict/regime", seen)
     expected = ask(service, "/predict/regime", {"bars": as_columns(bars)})

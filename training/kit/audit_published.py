@@ -10,10 +10,10 @@ from typing import Final
 from feature_mapper.bars import Bars
 from models.certificate import Check
 from models.errors import ArtifactUncertified, GoldenMismatch
-from models.families import hmm
 from models.golden import GOLDEN_NAME, cases_of, replay
 from models.regime import WEIGHTS, RegimeModel
 from models.served import ServedModel, certify, load_model
+from models.states import States
 from models.store import Artifact
 from models.tabular import TabularModel
 from training.kit.audit_plants import planted
@@ -64,7 +64,10 @@ def audit_version(
             unchecked |= dict.fromkeys(TABULAR_ONLY, FITTED)
         case RegimeModel():
             tier = artifact.manifest.tiers[-1].tier
-            checks += [prefixes(series, hmm.load(artifact.files[WEIGHTS]), tier), window_alone(served, series, "full")]
+            checks += [
+                prefixes(series, States.load(artifact.files[WEIGHTS]), tier),
+                window_alone(served, series, "full"),
+            ]
             unchecked |= dict.fromkeys(REGIME_ONLY, FITTED)
         case _:
             checks.append(window_alone(served, series, "full"))

@@ -10,10 +10,12 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray, IntArray
 from models.certificate import Check, Form
-from models.families import hmm, prophet
+from models.families import prophet
 from models.forecast import POOLED, ForecastHead, ForecastModel, path_file
-from models.regime import WEIGHTS, RegimeModel, observations, window
+from models.regime import WEIGHTS, RegimeModel
 from models.served import BarsModel, ServedModel
+from models.sessions import windows
+from models.states import States
 from models.tabular import TabularModel
 from training.kit.checks import verdict
 from training.kit.falsify import earlier
@@ -129,10 +131,10 @@ def _tabular(served: TabularModel, series: Mapping[str, Bars], form: Form) -> tu
 def _regime(
     served: RegimeModel, files: Mapping[str, bytes], series: Mapping[str, Bars], form: Form
 ) -> tuple[set[str], int]:
-    fitted, faults, asked = hmm.load(files[WEIGHTS]), set[str](), 0
+    fitted, faults, asked = States.load(files[WEIGHTS]), set[str](), 0
     for sample in sampled(served, series, form):
         bars, tier = sample.bars, sample.tier
-        posterior = fitted.filter_windows(*window(observations(bars), tier, len(bars) - tier + 1))
+        posterior = fitted.filter(windows(bars, tier, len(bars) - tier + 1))
         for at in sample.at.tolist():
             expected = posterior[at + 1 - tier]
             (found,) = served.answer(bars[at + 1 - tier : at + 1])

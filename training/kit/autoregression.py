@@ -1,9 +1,8 @@
 """A rival with memory for regime models: tomorrow's range volatility from those of the last day, week and month.
 
-Log volatility follows a heterogeneous autoregression (Corsi 2009) pooled over the symbols; the return is Gaussian with
-a standard deviation in proportion to the volatility that is predicted. It knows no states, so what a regime model gains
-on it is what states add to plain clustering of volatility. A session without a range (NaN) tells it nothing: the last
-volatility stands.
+Log volatility follows a heterogeneous autoregression (Corsi 2009) pooled over the symbols; the return over the
+session's volatility is one Gaussian. It knows no states, so what a regime model gains on it is what states add to plain
+clustering of volatility. A session without a range (NaN) tells it nothing: the last volatility stands.
 """
 
 from collections.abc import Sequence
@@ -29,22 +28,21 @@ class Autoregression:
     usual: float
     spread: float
     mean_return: float
-    ratio: float
+    deviation: float
 
     def log_density(self, seen: FloatArray, at: IntArray) -> FloatArray:
         """Return the log density that rows ``at`` give to those after them, shape (n,); ``seen`` as `observations`.
 
-        Of a coming session without a range it is that of the return.
+        NaN where the coming session has no range.
         """
         predicted = _design(_carried(seen[:, 1], self.usual), at) @ self.coefficients
         coming = seen[at + 1]
-        of_return = _gaussian(coming[:, 0] - self.mean_return, self.ratio * np.exp(predicted))
-        of_range = _gaussian(coming[:, 1] - predicted, np.full(len(at), self.spread))
-        return of_return + np.where(np.isnan(of_range), 0.0, of_range)
+        of_return = _gaussian(coming[:, 0] - self.mean_return, self.deviation)
+        return of_return + _gaussian(coming[:, 1] - predicted, self.spread)
 
 
 def fit_autoregression(sequences: Sequence[FloatArray]) -> Autoregression:
-    """Fit on sequences of (log return, log volatility), each of shape (n, 2); one shorter than a month is left out."""
+    """Fit on sequences of observations, each of shape (n, 2); one shorter than a month is left out."""
     long = [sequence for sequence in sequences if len(sequence) > LONGEST]
     usual = float(np.nanmean(np.concatenate([sequence[:, 1] for sequence in long])))
     rows = [np.arange(LONGEST - 1, len(sequence) - 1) for sequence in long]
@@ -54,13 +52,12 @@ def fit_autoregression(sequences: Sequence[FloatArray]) -> Autoregression:
     coming = np.concatenate([sequence[at + 1] for sequence, at in zip(long, rows, strict=True)])
     coefficients, *_ = np.linalg.lstsq(design, coming[:, 1], rcond=None)
     predicted = design @ coefficients
-    mean = float(coming[:, 0].mean())
     return Autoregression(
         coefficients=coefficients,
         usual=usual,
         spread=float(np.std(coming[:, 1] - predicted)),
-        mean_return=mean,
-        ratio=float(np.sqrt(np.mean(np.square((coming[:, 0] - mean) / np.exp(predicted))))),
+        mean_return=float(coming[:, 0].mean()),
+        deviation=float(coming[:, 0].std()),
     )
 
 
@@ -80,6 +77,6 @@ def _design(volatility: FloatArray, at: IntArray) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def _gaussian(error: FloatArray, deviation: FloatArray) -> FloatArray:
-    density: FloatArray = -0.5 * np.square(error / deviation) - np.log(deviation) - _LOG_ROOT_TAU
+def _gaussian(error: FloatArray, deviation: float) -> FloatArray:
+    density: FloatArray = -0.5 * np.square(error / deviation) - float(np.log(deviation)) - _LOG_ROOT_TAU
     return density

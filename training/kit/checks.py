@@ -11,9 +11,9 @@ from feature_mapper.feature import Feature
 from feature_mapper.mapper import compute
 from feature_mapper.typing import BoolArray, FloatArray
 from models.certificate import Check
-from models.families.hmm import GaussianHmm
-from models.regime import observations, window
 from models.scale import log_levels
+from models.sessions import windows
+from models.states import States
 from training.kit.falsify import earlier, later, textured
 from training.kit.panel import Panel, har_widths
 from training.kit.questions.base import Question
@@ -28,6 +28,9 @@ FALSIFIED: Final = 2
 
 WINDOWS: Final = 12
 """Windows a series in which all bars are changed: a sign, say, does not move in each."""
+
+BEFORE: Final = 64
+"""Days before a cut whose regimes are compared."""
 
 SEED: Final = 1
 """Of the cuts."""
@@ -169,21 +172,25 @@ def purge(panel: Panel, splitter: PurgedWalkForward) -> Check:
     return verdict("purged_splits", faults, f"{len(gaps)} folds, shortest gap {min(gaps)} sessions", counts)
 
 
-def prefixes(series: Mapping[str, Bars], fitted: GaussianHmm, tier: int) -> Check:
-    """The regime probabilities of a day are the same bits whether later bars are there, are not, or are others."""
+def prefixes(series: Mapping[str, Bars], fitted: States, tier: int) -> Check:
+    """The regime probabilities of a day are the same bits whether later bars are there, are not, or are others.
+
+    Of the `BEFORE` days up to each cut, as whatever looks ahead does so there.
+    """
     rng, faults, tried = np.random.default_rng(SEED), set[str](), 0
     for symbol, bars in series.items():
         rows = len(bars) - 1  # the first bar has no return
-        whole = fitted.filter_windows(*window(observations(bars), tier, rows))
+        whole = fitted.filter(windows(bars, tier, rows))
         cuts = rng.integers(1, rows + 1, CUTS).tolist()
         others = [(cut, bars[: cut + 1]) for cut in cuts] + [(cut, later(bars, cut + 1)) for cut in cuts[:FALSIFIED]]
         for cut, other in others:
-            known = fitted.filter_windows(*window(observations(other), tier, len(other) - 1))
-            if not _same(known[:cut], whole[:cut]).all():
+            before = min(cut, BEFORE)
+            known = fitted.filter(windows(other, tier, len(other) - 1 - cut + before))
+            if not _same(known[:before], whole[cut - before : cut]).all():
                 faults.add(symbol)
         tried += len(cuts)
     altered = FALSIFIED * len(series)
-    told = f"posteriors at {tried} cuts of {len(series)} series, {altered} times with other bars after the cut"
+    told = f"posteriors before {tried} cuts of {len(series)} series, {altered} times with other bars after the cut"
     counts = {"series": len(series), "cuts": tried, "falsified": altered}
     return verdict("truncation_invariance", faults, told, counts, SEED)
 

@@ -1,9 +1,10 @@
 """Training of regime models: a hidden Markov model on every symbol's returns and ranges, judged by what it predicts.
 
-Options of a spec: ``states`` (int), ``starts`` (int), ``covariance`` ("full" or "diag"), ``stickiness`` (0 to 1).
+Options of a spec: ``states`` (int), ``starts`` (int), ``covariance`` ("full" or "diag"), ``weight`` (sessions that the
+habit of all symbols counts for), ``stickiness`` (0 to 1).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -16,7 +17,9 @@ from models.certificate import Check
 from models.families import hmm
 from models.families.hmm import log_densities
 from models.manifest import Score, Target, TierManifest
-from models.regime import WEIGHTS, observations, window
+from models.regime import WEIGHTS
+from models.sessions import Habit, observations, windows, windows_of
+from models.states import States, relative
 from models.typing import JsonObject
 from models.vitals import of_tier
 from training.kit import plots
@@ -40,12 +43,12 @@ NAIVE: Final = "static_mixture"
 """What the verdict compares with: the model's own states, without memory of which one is on. A single Gaussian loses
 to them even on sessions in any order, by the shape of its density alone."""
 
-VARIABLES: Final = ("log return", "log volatility")
+VARIABLES: Final = ("log return over volatility", "log volatility")
 """What an observation consists of, in its order."""
 
 TARGET: Final = Target(
     name="next_observation",
-    definition="density of (log return, log Garman-Klass volatility) of session t+1 given the bars up to t",
+    definition="density of (log return over volatility, log volatility) of session t+1 given the bars up to t",
     horizon=1,
 )
 
@@ -56,6 +59,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     states: int = 3
     starts: int = 4
     covariance: Literal["full", "diag"] = "full"
+    weight: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     stickiness: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
 
 
@@ -63,13 +67,15 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Densities:
     """Minus log densities of test rows, by tier and rival, all of shape (n,).
 
-    ``settled`` holds those by each tier's weights averaged over the rows of a fold and symbol: where sessions don't
-    follow from each other, nothing beats it, as the logarithm is concave. ``date`` and ``symbol`` tell where a row is
-    from, ``outcome`` which log return came. ``transforms``, of shape (n, 2), tells how much probability the longest
-    tier had given to a log return, and to a log volatility, below the one that came.
+    ``naive`` holds those of the same states in their long-run shares, which know the habit of the tier's bars as well
+    and nothing of their order. ``settled`` holds those by each tier's weights averaged over the rows of a fold and
+    symbol: where sessions don't follow from each other, nothing beats it, as the logarithm is concave. ``date`` and
+    ``symbol`` tell where a row is from, ``outcome`` which log return came. ``transforms``, of shape (n, 2), tells how
+    much probability the longest tier had given to values of each variable below the one that came.
     """
 
     tiers: dict[int, FloatArray]
+    naive: dict[int, FloatArray]
     rivals: dict[str, FloatArray]
     date: DateArray
     symbol: IntArray
@@ -103,12 +109,14 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
         rows=sum(len(bars) - 1 for bars in series.values()),
         first=dates.min().item(),
         last=dates.max().item(),
-        libraries=("numpy", *(hmm.LIBRARIES if fitted.record.backend == "hmmlearn" else ("scikit-learn",))),
+        libraries=("numpy", *(hmm.LIBRARIES if fitted.hmm.record.backend == "hmmlearn" else ("scikit-learn",))),
     )
 
 
-def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> hmm.GaussianHmm:
+def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> States:
     """Fit on observations of several symbols, each of shape (n, 2), where they are whole and follow each other.
+
+    Each is taken relative to the habit of the sessions up to itself, as many of them as the longest tier reads.
 
     Raises
     ------
@@ -116,19 +124,38 @@ def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -
         No two sessions that follow each other have a range.
 
     """
-    stretches = [stretch for sequence in sequences for stretch in unbroken(sequence) if len(stretch) > 1]
+    seen = [sequence for sequence in sequences if np.isfinite(sequence).any()]
+    if not seen:
+        raise _no_ranges(len(sequences))
+    reads = [windows_of(sequence, max(spec.tiers[-1] - 1, 1), len(sequence))[..., 1] for sequence in seen]
+    habit = fit_habit([sequence[:, 1] for sequence in seen], reads, options.weight)
+    related = [relative(sequence, *habit.of(read)) for sequence, read in zip(seen, reads, strict=True)]
+    stretches = [stretch for sequence in related for stretch in unbroken(sequence) if len(stretch) > 1]
     if not stretches:
-        raise SpecError(
-            f"expected bars with high above low, found no two of them in a row in {len(sequences)} series; "
-            "give bars with ranges, not closes alone"
-        )
-    return hmm.fit(
+        raise _no_ranges(len(sequences))
+    model = hmm.fit(
         stretches,
         n_states=options.states,
         seed=spec.seed,
         n_starts=options.starts,
         covariance=options.covariance,
         stickiness=options.stickiness,
+    )
+    return States(model, habit)
+
+
+def fit_habit(volatility: Sequence[FloatArray], reads: Sequence[FloatArray], weight: float) -> Habit:
+    """Return what is usual of log volatilities, of shape (n,) a symbol, and of the windows up to each, (n, width)."""
+    usual = float(np.mean([np.nanmean(values) for values in volatility]))
+    levels = [Habit(usual, 1.0, weight).of(read)[0] for read in reads]
+    apart = np.concatenate([values - level for values, level in zip(volatility, levels, strict=True)])
+    return Habit(usual, float(np.sqrt(np.nanmean(np.square(apart)))), weight)
+
+
+def _no_ranges(series: int) -> SpecError:
+    return SpecError(
+        f"expected bars with high above low, found no two of them in a row in {series} series; "
+        "give bars with ranges, not closes alone"
     )
 
 
@@ -145,8 +172,9 @@ def walk(
     seen = {symbol: observations(bars) for symbol, bars in series.items()}
     pooled = np.concatenate([dated(bars)[1:] for bars in series.values()])
     tiers: dict[int, list[FloatArray]] = {tier: [] for tier in spec.tiers}
+    naive: dict[int, list[FloatArray]] = {tier: [] for tier in spec.tiers}
     settled: dict[int, list[FloatArray]] = {tier: [] for tier in spec.tiers}
-    rivals: dict[str, list[FloatArray]] = {NAIVE: [], "single_gaussian": [], "autoregression": []}
+    rivals: dict[str, list[FloatArray]] = {"single_gaussian": [], "autoregression": []}
     dates: list[DateArray] = []
     symbols: list[IntArray] = []
     outcomes: list[FloatArray] = []
@@ -160,33 +188,39 @@ def walk(
         single = (everything.mean(axis=0)[None], np.cov(everything.T)[None])
         for number, (symbol, bars) in enumerate(series.items()):
             at = _test_rows(bars, fold.first, fold.last, spec.tiers[-1])
-            if len(at) == 0:
+            told = ~np.isnan(seen[symbol][at + 1, 1])
+            if not told.any():
                 continue
-            coming = seen[symbol][at + 1]
-            density = log_densities(coming, fitted.means, fitted.covariances).T
+            coming = seen[symbol][at[told] + 1]
             for tier in spec.tiers:
-                posterior = fitted.filter_windows(*window(seen[symbol][: at[-1] + 1], tier, len(at)))
-                weights = fitted.next_probabilities(posterior)
+                read = windows(bars[: at[-1] + 1], tier, len(at))[told]
+                weights = fitted.hmm.next_probabilities(fitted.filter(read))
+                density = fitted.log_densities(coming, read)
                 tiers[tier].append(-mixed(density, weights))
-                settled[tier].append(-mixed(density, np.tile(weights.mean(axis=0), (len(at), 1))))
+                naive[tier].append(-mixed(density, np.tile(fitted.hmm.start, (len(coming), 1))))
+                settled[tier].append(-mixed(density, np.tile(weights.mean(axis=0), (len(coming), 1))))
                 if tier == spec.tiers[-1]:
-                    transforms.append(transformed(coming, weights, fitted))
-            rivals[NAIVE].append(-mixed(density, np.tile(fitted.start, (len(at), 1))))
+                    transforms.append(transformed(coming, read, weights, fitted))
             rivals["single_gaussian"].append(-log_densities(coming, *single)[0])
-            rivals["autoregression"].append(-memory.log_density(seen[symbol], at))
-            dates.append(dated(bars)[at])
-            symbols.append(np.full(len(at), number))
-            outcomes.append(coming[:, 0])
+            rivals["autoregression"].append(-memory.log_density(seen[symbol], at[told]))
+            dates.append(dated(bars)[at[told]])
+            symbols.append(np.full(len(coming), number))
+            outcomes.append(coming[:, 0] * np.exp(coming[:, 1]))
         progress.step(f"fold to {fold.last}")
     return Densities(
-        tiers={tier: np.concatenate(parts) for tier, parts in tiers.items()},
+        tiers=_joined(tiers),
+        naive=_joined(naive),
         rivals={name: np.concatenate(parts) for name, parts in rivals.items()},
         date=np.concatenate(dates),
         symbol=np.concatenate(symbols),
         outcome=np.concatenate(outcomes),
-        settled={tier: np.concatenate(parts) for tier, parts in settled.items()},
+        settled=_joined(settled),
         transforms=np.concatenate(transforms),
     )
+
+
+def _joined(parts: Mapping[int, list[FloatArray]]) -> dict[int, FloatArray]:
+    return {tier: np.concatenate(arrays) for tier, arrays in parts.items()}
 
 
 def _known(series: Mapping[str, Bars], day: np.datetime64) -> dict[str, int]:
@@ -208,15 +242,17 @@ def mixed(log_density: FloatArray, weights: FloatArray) -> FloatArray:
     return result
 
 
-def transformed(coming: FloatArray, weights: FloatArray, fitted: hmm.GaussianHmm) -> FloatArray:
+def transformed(coming: FloatArray, read: FloatArray, weights: FloatArray, fitted: States) -> FloatArray:
     """Return the probability integral transforms ``sum_k w_k Phi((y - m_k) / s_k)`` of each variable by itself.
 
-    ``coming`` is of shape (n, 2), ``weights`` of shape (n, states); of shape (n, 2), inside [0, 1].
+    ``coming`` is of shape (n, 2), ``read`` the windows before it, ``weights`` of shape (n, states); of shape (n, 2),
+    inside [0, 1].
     """
     from scipy.special import ndtr
 
-    deviations = np.sqrt(np.diagonal(fitted.covariances, axis1=1, axis2=2))
-    below = ndtr((coming[:, None, :] - fitted.means) / deviations)
+    deviations = np.sqrt(np.diagonal(fitted.hmm.covariances, axis1=1, axis2=2))
+    seen = relative(coming, *fitted.habit.of(read[..., 1]))
+    below = ndtr((seen[:, None, :] - fitted.hmm.means) / deviations)
     result: FloatArray = np.einsum("nk,nkv->nv", weights, below)
     return result
 
@@ -231,14 +267,13 @@ def _tier_losses(tier: int, losses: Densities) -> TierLosses:
         date=losses.date,
         outcome=losses.outcome,
         model=losses.tiers[tier],
-        naive=losses.rivals[NAIVE],
+        naive=losses.naive[tier],
     )
 
 
 def _scores(tier: int, losses: Densities) -> tuple[Score, ...]:
-    return tuple(
-        gain(METRIC, losses.tiers[tier], rival, losses.date, against=name) for name, rival in losses.rivals.items()
-    )
+    rivals = {NAIVE: losses.naive[tier], **losses.rivals}
+    return tuple(gain(METRIC, losses.tiers[tier], rival, losses.date, against=name) for name, rival in rivals.items())
 
 
 def _manifest(
@@ -258,7 +293,8 @@ def _manifest(
 
 
 def _report(tier: int, losses: Densities, symbols: tuple[str, ...]) -> JsonObject:
-    own, base = losses.tiers[tier], losses.rivals[NAIVE]
+    own, base = losses.tiers[tier], losses.naive[tier]
+    rivals = {NAIVE: base, **losses.rivals}
     return {
         "tier": tier,
         "n": len(own),
@@ -267,21 +303,21 @@ def _report(tier: int, losses: Densities, symbols: tuple[str, ...]) -> JsonObjec
         "metric": METRIC,
         "baseline": NAIVE,
         "loss": float(own.mean()),
-        "rivals": {name: float(rival.mean()) for name, rival in losses.rivals.items()},
+        "rivals": {name: float(rival.mean()) for name, rival in rivals.items()},
         "years": by_year(own, base, losses.date, ratio=False),
         "symbols": by_symbol(own, base, losses.symbol, symbols, ratio=False),
     }
 
 
 def _plots(
-    fitted: hmm.GaussianHmm, series: Mapping[str, Bars], losses: Densities, spec: ModelSpec, found: Calibration
+    fitted: States, series: Mapping[str, Bars], losses: Densities, spec: ModelSpec, found: Calibration
 ) -> dict[str, bytes]:
     symbol, bars = max(series.items(), key=lambda pair: len(pair[1]))
     width = spec.tiers[-1]
-    posterior = fitted.filter_windows(*window(observations(bars), width, len(bars) - width + 1))
-    own, base = losses.tiers[width], losses.rivals[NAIVE]
+    posterior = fitted.filter(windows(bars, width, len(bars) - width + 1))
+    own, base = losses.tiers[width], losses.naive[width]
     return {
-        "regimes.png": plots.regimes(symbol, bars.tail(len(posterior)), posterior, fitted.states),
+        "regimes.png": plots.regimes(symbol, bars.tail(len(posterior)), posterior, fitted.hmm.states),
         "gain_by_year.png": plots.by_year(own, base, losses.date, METRIC, NAIVE, ratio=False),
         plots.CALIBRATION: plots.calibration(found),
     }
@@ -291,7 +327,7 @@ def _window_cases(series: Mapping[str, Bars]) -> tuple[JsonObject, ...]:
     """Return golden cases of the second input form: observations themselves, of the longest stretch without a gap."""
     seen = max((part for bars in series.values() for part in unbroken(observations(bars))), key=len)
     return tuple(
-        {"returns_window": part[:, 0].tolist(), "volatility_window": np.exp(part[:, 1]).tolist()}
+        {"returns_window": (part[:, 0] * np.exp(part[:, 1])).tolist(), "volatility_window": np.exp(part[:, 1]).tolist()}
         for part in (seen[:n] for n in (1, 21, min(252, len(seen))))
     )
 

@@ -134,30 +134,31 @@ def test_a_smoothed_regime_is_caught_as_a_leak() -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    n=st.integers(1, 60),
+    count=st.integers(0, 60),
     width=st.integers(1, 40),
-    rows=st.integers(0, 60),
     missing=st.sampled_from([0.0, 0.2]),
+    at_once=st.integers(1, 70),
 )
 def test_a_batch_of_windows_equals_single_windows_bit_for_bit(
-    seed: int, n: int, width: int, rows: int, missing: float
+    seed: int, count: int, width: int, missing: float, at_once: int
 ) -> None:
-    """Row t of a batch knows the last ``width`` rows alone, and has the bits of a request that holds just them."""
-    model, x, rows = drawn_model(seed), drawn_rows(seed, n, missing=missing), min(rows, n)
+    """Each window of a batch has the bits of a request that holds just it, in whatever blocks they are worked off."""
+    model = drawn_model(seed)
+    windows = drawn_rows(seed, count * width, missing=missing).reshape(count, width, 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.families._hmm_model.AT_ONCE", at_once)
+        batch = model.filter_windows(windows)
 
-    batch = model.filter_windows(x, width, rows)
-
-    assert batch.shape == (rows, 3)
-    for row, t in enumerate(range(n - rows, n)):
-        window = x[max(t + 1 - width, 0) : t + 1]
-        assert batch[row].tobytes() == model.filter(window)[-1].tobytes()
-        assert batch[row].tobytes() == model.filter_windows(window, width, 1)[0].tobytes()
+    assert batch.shape == (count, 3)
+    for row, window in zip(batch, windows, strict=True):
+        assert row.tobytes() == model.filter(window)[-1].tobytes()
+        assert row.tobytes() == model.filter_windows(window[None])[0].tobytes()
 
 
 def test_both_ways_of_walking_windows_are_taken() -> None:
     """One window more than `FEW_WINDOWS` runs on arrays, and the bits stay."""
-    model, x = drawn_model(5), drawn_rows(6, 300)
-    few, many = model.filter_windows(x, 253, FEW_WINDOWS), model.filter_windows(x, 253, FEW_WINDOWS + 1)
+    model, windows = drawn_model(5), drawn_rows(6, 253 * (FEW_WINDOWS + 1)).reshape(-1, 253, 2)
+    few, many = model.filter_windows(windows[1:]), model.filter_windows(windows)
     assert few.tobytes() == many[1:].tobytes()
 
 
@@ -249,8 +250,7 @@ def test_observations_of_another_kind_are_refused(x: FloatArray) -> None:
         drawn_model(0).filter(x)
 
 
-@pytest.mark.parametrize(("width", "rows"), [(0, 1), (5, 11), (5, -1)])
-def test_windows_that_do_not_exist_are_refused(width: int, rows: int) -> None:
-    """More rows than observations, or windows of nothing, are an error."""
-    with pytest.raises(FamilyError, match="ask for fewer"):
-        drawn_model(0).filter_windows(drawn_rows(0, 10), width, rows)
+def test_windows_without_rows_are_refused() -> None:
+    """They say nothing, not even that nothing was seen."""
+    with pytest.raises(FamilyError, match="send observations"):
+        drawn_model(0).filter_windows(np.empty((3, 0, 2)))

@@ -14,10 +14,11 @@ from scipy.stats import binom
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray, IntArray
 from models.certificate import REQUIRED, Check
-from models.families import hmm
-from models.regime import WEIGHTS, observations
+from models.regime import WEIGHTS
 from models.scale import HarScale
 from models.served import load_model
+from models.sessions import windows
+from models.states import States
 from models.tabular import FittedTier
 from tests.models.trained import SPECS, artifact_of
 from tests.training.kit.support import FAST, markets
@@ -166,8 +167,8 @@ def test_rows_that_only_training_scales_are_caught(monkeypatch: pytest.MonkeyPat
 def test_weights_that_are_not_those_that_serve_are_caught() -> None:
     """Two models of one folder: each answers soundly, and one is not the other."""
     artifact = artifact_of("hmm_regime")
-    fitted = hmm.load(artifact.files[WEIGHTS])
-    other = replace(fitted, means=fitted.means * (1.0 + 1e-6)).dump()
+    fitted = States.load(artifact.files[WEIGHTS])
+    other = replace(fitted, hmm=replace(fitted.hmm, means=fitted.hmm.means * (1.0 + 1e-6))).dump()
     check = parity(load_model(artifact), {WEIGHTS: other}, markets(1000), "quick")
     assert caught(check, "probabilities")
 
@@ -180,16 +181,15 @@ def test_a_regime_that_remembers_more_than_its_window_is_caught(monkeypatch: pyt
     honest = kind._fields  # type: ignore[attr-defined]  # of a regime model
     first: list[float] = []
 
-    def noting(bars: Bars) -> FloatArray:
-        seen = observations(bars)
+    def noting(bars: Bars, tier: int, rows: int) -> FloatArray:
         first[:] = [float(bars.close[0])]
-        return seen
+        return windows(bars, tier, rows)
 
     def remembering(model: object, posterior: FloatArray) -> list[dict[str, object]]:
         told: list[dict[str, object]] = honest(model, posterior)
         return [{**fields, "confidence": float(str(fields["confidence"])) + 1e-12 * first[0]} for fields in told]
 
-    monkeypatch.setattr("models.regime.observations", noting)
+    monkeypatch.setattr("models.regime.windows", noting)
     monkeypatch.setattr(kind, "_fields", remembering)
     assert not window_alone(served, SERIES, "quick").passed
 

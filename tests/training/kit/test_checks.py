@@ -13,13 +13,15 @@ from feature_mapper.feature import Feature
 from feature_mapper.series import Series
 from feature_mapper.typing import DateArray, FloatArray
 from feature_mapper.windows import Values
-from models.families.hmm import GaussianHmm, fit
 from models.manifest import LeakCheck
-from models.regime import observations
+from models.sessions import observations
+from models.states import States
 from tests.training.kit.support import markets
 from training.kit.checks import lookback, prefixes, purge, run_checks, target_horizon, truncation
 from training.kit.panel import build
 from training.kit.questions.registry import QUESTIONS
+from training.kit.regime import Options, fit_states
+from training.kit.spec import ModelSpec
 from training.kit.splits import Fold, PurgedWalkForward
 from training.kit.targets import NEXT_UP, RISK, Target, risk_class
 
@@ -158,23 +160,24 @@ def test_understated_horizon_is_caught_by_the_check_of_targets() -> None:
     assert not target_horizon(SERIES, short).passed
 
 
-class Smoothed(GaussianHmm):
+class Smoothed(States):
     """A regime model that answers as hmmlearn's ``predict_proba`` does: by all bars, later ones included."""
 
-    def filter_windows(self, x: FloatArray, width: int, rows: int) -> FloatArray:
+    def filter(self, windows: FloatArray) -> FloatArray:
         """Forward as it should be, then backward over what comes after."""
-        forward = super().filter_windows(x, width, rows)
-        smooth = forward.copy()
-        for day in range(rows - 2, -1, -1):
-            ahead = forward[day] @ self.transitions
-            smooth[day] = forward[day] * (self.transitions @ (smooth[day + 1] / ahead))
+        forward = States.filter(self, windows)
+        smooth, transitions = forward.copy(), self.hmm.transitions
+        for day in range(len(windows) - 2, -1, -1):
+            ahead = forward[day] @ transitions
+            smooth[day] = forward[day] * (transitions @ (smooth[day + 1] / ahead))
         return smooth
 
 
 def test_smoothed_regime_is_caught() -> None:
     """Filtered probabilities pass, smoothed ones of the very same states do not."""
-    honest = fit([observations(bars)[1:] for bars in SERIES.values()], n_states=2, seed=1, n_starts=1)
-    leak = Smoothed(honest.states, honest.start, honest.transitions, honest.means, honest.covariances, honest.record)
+    spec = ModelSpec(family="hmm", tiers=(1, 22, 253))
+    honest = fit_states([observations(bars)[1:] for bars in SERIES.values()], spec, Options(states=2, starts=1))
+    leak = Smoothed(honest.hmm, honest.habit)
     for tier in (1, 22, 253):
         assert prefixes(SERIES, honest, tier).passed
     assert caught(prefixes(SERIES, leak, 253), "S0, S1")

@@ -245,7 +245,7 @@ def test_circles_and_endless_chains_are_refused(tmp_path: Path) -> None:
 def test_trainers_with_options_of_their_own(tmp_path: Path) -> None:
     """Options are checked as their trainer declares them, and a task keeps its family."""
     options = resolve("hmm_regime", _file(tmp_path, "options: {states: 2}")).spec.options
-    assert options == {"states": 2, "starts": 4, "covariance": "full", "stickiness": 0.35}
+    assert options == {"states": 2, "starts": 4, "covariance": "full", "weight": 30.0, "stickiness": 0.7}
     for model, text, said in (
         ("hmm_regime", "options: {stats: 2}", "expected a key of options, found 'stats'; did you mean states?"),
         ("hmm_regime", "options: {covariance: ful}", "options.covariance: "),

@@ -12,8 +12,9 @@ from scipy.stats import multivariate_normal
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray
 from models import strict_json
-from models.families import hmm
-from models.regime import RegimeModel, observations
+from models.regime import WEIGHTS, RegimeModel
+from models.sessions import observations
+from models.states import States
 from models.tasks.regime import REGIMES
 from tests.models.trained import artifact_of
 from tests.training.kit.support import after, closes_alone, market, rewritten
@@ -50,7 +51,8 @@ def test_later_bars_change_no_earlier_density(losses: Densities) -> None:
     for name in losses.rivals:
         assert np.array_equal(losses.rivals[name][early], other.rivals[name][early]), name
     for tier in SPEC.tiers:
-        assert np.array_equal(losses.tiers[tier][early], other.tiers[tier][early]), tier
+        for found, rewrote in ((losses.tiers, other.tiers), (losses.naive, other.naive)):
+            assert np.array_equal(found[tier][early], rewrote[tier][early]), tier
         assert not np.array_equal(losses.tiers[tier][~early], other.tiers[tier][~early])
 
 
@@ -82,20 +84,35 @@ def test_stretches_end_where_a_range_is_missing() -> None:
     """Rows without NaN, those that follow each other together, in order; where none is whole, no rows."""
     rows = np.arange(12.0).reshape(6, 2)
     assert [part.tolist() for part in unbroken(rows)] == [rows.tolist()]
-    rows[[0, 3], 1] = np.nan
+    rows[[0, 3]] = np.nan
     assert [part.tolist() for part in unbroken(rows)] == [rows[1:3].tolist(), rows[4:].tolist()]
     assert [part.shape for part in unbroken(np.full((3, 2), np.nan))] == [(0, 2)]
 
 
 def test_sessions_without_a_range_make_no_state_of_their_own() -> None:
-    """A fit to bars of which a sixth has closes alone is that to the others; with a floor as their range it is not."""
+    """A fit to bars of which a sixth has closes alone is nearly that to the others; with a floor as their range not."""
     bare = {name: closes_alone(bars, slice(0, len(bars) // 6)) for name, bars in SERIES.items()}
     fitted = fit_states([observations(bars)[1:] for bars in bare.values()], SPEC, OPTIONS)
     rest = fit_states([observations(bars)[len(bars) // 6 :] for bars in SERIES.values()], SPEC, OPTIONS)
     floored = [np.nan_to_num(observations(bars)[1:], nan=-11.5) for bars in bare.values()]
-    assert np.array_equal(fitted.means, rest.means)
-    assert np.array_equal(fitted.covariances, rest.covariances)
-    assert fit_states(floored, SPEC, OPTIONS).means[:, 1].min() < -11 < fitted.means[:, 1].min()
+    assert fitted.hmm.means == pytest.approx(rest.hmm.means, abs=0.02)
+    assert fitted.habit == rest.habit
+    assert fit_states(floored, SPEC, OPTIONS).habit.usual < fitted.habit.usual - 1
+
+
+def test_a_habit_is_the_mean_of_symbols_and_what_sessions_differ_by() -> None:
+    """By hand, from windows of 21 sessions; a symbol counts once, however long it is."""
+    fitted = fit_states([observations(bars)[1:] for bars in SERIES.values()], SPEC, OPTIONS)
+    logs = [observations(bars)[1:, 1] for bars in SERIES.values()]
+    assert fitted.habit.usual == pytest.approx(np.mean([values.mean() for values in logs]))
+    squares = []
+    for values in logs:
+        for at in range(len(values)):
+            window = values[max(at - 20, 0) : at + 1]
+            level = (window.sum() + OPTIONS.weight * fitted.habit.usual) / (len(window) + OPTIONS.weight)
+            squares.append((values[at] - level) ** 2)
+    assert fitted.habit.variety == pytest.approx(np.sqrt(np.mean(squares)))
+    assert fitted.habit.weight == OPTIONS.weight
 
 
 def test_closes_alone_are_refused() -> None:
@@ -114,17 +131,15 @@ def test_golden_windows_have_no_gap() -> None:
         assert min(numbers) > 1e-5
 
 
-def test_a_session_without_a_range_is_judged_by_its_return() -> None:
-    """Every loss is a number, and that of a Gaussian is the one of its return alone."""
+def test_a_session_without_a_range_is_not_asked_about() -> None:
+    """All losses are numbers, of the rows before other sessions, and so are their transforms."""
     bars = closes_alone(SERIES["S0"], slice(430, 440))
     losses = losses_of({**SERIES, "S0": bars})
-    everything = [*losses.tiers.values(), *losses.settled.values(), *losses.rivals.values()]
+    everything = [*losses.tiers.values(), *losses.naive.values(), *losses.settled.values(), *losses.rivals.values()]
     assert all(np.isfinite(values).all() for values in everything)
-    coming = np.searchsorted(dated(bars), losses.date) + 1
-    missing = (losses.symbol == 0) & (coming >= 430) & (coming < 440)
-    assert missing.sum() == 10
-    assert np.array_equal(np.isnan(losses.transforms[:, 1]), missing)
-    assert np.isfinite(losses.transforms[:, 0]).all()
+    assert np.isfinite(losses.transforms).all()
+    coming = np.searchsorted(dated(bars), losses.date[losses.symbol == 0]) + 1
+    assert sorted(set(range(coming.min(), coming.max() + 1)) - set(coming.tolist())) == [*range(430, 440)]
 
 
 def test_unpurged_folds_are_caught() -> None:
@@ -142,13 +157,16 @@ def test_unpurged_folds_are_caught() -> None:
 def test_exports_are_what_the_model_says() -> None:
     """Transition matrix, statistics and the regime of each day, by parsing them again."""
     artifact = artifact_of("hmm_regime")
-    fitted, bars = hmm.load(artifact.files["hmm.json"]), SERIES["S0"]
-    files = regime_exports(fitted, {"S0": bars}, 64)
+    states, bars = States.load(artifact.files[WEIGHTS]), SERIES["S0"]
+    fitted = states.hmm
+    files = regime_exports(states, {"S0": bars}, 64)
     matrix = list(csv.reader(io.StringIO(files["transition_matrix.csv"].decode())))
     assert np.array([[float(cell) for cell in row[1:]] for row in matrix[1:]]).tolist() == fitted.transitions.tolist()
-    states = msgspec.json.decode(files["regime_stats.json"])["states"]
-    assert set(states) == set(fitted.states) <= set(REGIMES)
-    assert sum(state["share_of_time"] for state in states.values()) == pytest.approx(1.0)
+    stats = msgspec.json.decode(files["regime_stats.json"])
+    assert set(stats["states"]) == set(fitted.states) <= set(REGIMES)
+    assert sum(state["share_of_time"] for state in stats["states"].values()) == pytest.approx(1.0)
+    assert [s["mean_log_volatility_in_spreads"] for s in stats["states"].values()] == fitted.means[:, 1].tolist()
+    assert stats["habit"] == msgspec.to_builtins(states.habit)
     days = list(csv.DictReader(io.StringIO(files["regimes.csv"].decode())))
     assert len(days) == len(bars) - 1
     served = RegimeModel.from_artifact(artifact)

@@ -1,0 +1,94 @@
+"""What a regime model sees of a session: where it went, in units of its own size, and how large it was.
+
+Both are freed of the symbol: a return over its own session's volatility is a few units anywhere, and the volatility is
+taken relative to the `Habit` of the window that is read. With levels left in, states of pooled symbols tell a bond fund
+from a coin, and neither ever changes its regime.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from feature_mapper.bars import Bars
+from feature_mapper.typing import FloatArray
+from feature_mapper.volatility import garman_klass_variance, session_variance
+from feature_mapper.windows import windows as views
+from models.scale import FLOOR
+
+LEAST: Final = FLOOR**0.5
+"""Least volatility of a session, in log return."""
+
+
+class Habit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How large a symbol's sessions usually are and how much that varies, by those of a window and of all symbols.
+
+    Of the n log volatilities v of a window: ``level = (sum v + weight * usual) / (n + weight)`` and
+    ``spread^2 = (sum (v - level)^2 + weight * variety^2) / (n + weight)``. Both are shrunk towards those of all symbols
+    (James and Stein 1961), as a session says little of a symbol and a year much.
+
+    Attributes
+    ----------
+    usual : float
+        Mean log volatility of the symbols that were learnt on, a session.
+    variety : float
+        Root of the mean squared difference of their log volatilities from the level, above 0.
+    weight : float
+        Sessions that both count for, above 0.
+
+    """
+
+    usual: float
+    variety: float
+    weight: float
+
+    def of(self, volatility: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return level and spread of windows of log volatilities, shape (..., width) to (...); NaN is unknown."""
+        known = ~np.isnan(volatility)
+        n = np.add.reduce(known, axis=-1) + self.weight
+        level = (np.add.reduce(np.where(known, volatility, 0.0), axis=-1) + self.weight * self.usual) / n
+        apart = np.where(known, volatility - level[..., None], 0.0)
+        return level, np.sqrt((np.add.reduce(apart * apart, axis=-1) + self.weight * self.variety**2) / n)
+
+
+def observations(bars: Bars) -> FloatArray:
+    """Return the log return over the session's volatility, and the log of that volatility, of each bar, shape (n, 2).
+
+    The volatility is the root of the Garman-Klass variance plus the squared overnight gap. As the return is made of the
+    same gap and a move inside the same range, it is at most about three of it: what is wild is all in the volatility.
+
+    A row of NaN is a bar that tells nothing: the first one, which has no bar before it, and one whose high is its low.
+    Where closes alone were recorded every bar is such a one, and as zeros they would make a state of their own.
+    """
+    returns = np.full(len(bars), np.nan)
+    returns[1:] = np.log(bars.close[1:] / bars.close[:-1])
+    seen = observed(returns, np.sqrt(session_variance(bars)))
+    seen[bars.high <= bars.low] = np.nan
+    return seen
+
+
+def observed(returns: FloatArray, volatility: FloatArray) -> FloatArray:
+    """Return observations, of shape (n, 2), of log returns and volatilities themselves, both of shape (n,)."""
+    floored = np.maximum(volatility, LEAST)
+    return np.stack([returns / floored, np.log(floored)], axis=1)
+
+
+def windows(bars: Bars, tier: int, rows: int) -> FloatArray:
+    """Return the observations of the ``tier`` bars up to each of the last ``rows`` bars, shape (rows, width, 2).
+
+    The first bar of a window only gives the close that the next one is seen from, so that the width is one less. A
+    window of one bar sees its range, and neither a return nor a gap. What lies before the first bar is NaN.
+    """
+    if tier == 1:
+        last = bars.tail(rows)
+        size = 0.5 * np.log(np.maximum(garman_klass_variance(last), FLOOR))
+        bare = np.stack([np.full(rows, np.nan), np.where(last.high > last.low, size, np.nan)], axis=1)
+        return bare[:, None, :]
+    return windows_of(observations(bars.tail(rows + tier - 1)), tier - 1, rows)
+
+
+def windows_of(seen: FloatArray, width: int, rows: int) -> FloatArray:
+    """Return the ``width`` observations up to each of the last ``rows`` ones, shape (rows, width, 2); NaN before."""
+    missing = max(rows + width - 1 - len(seen), 0)
+    padded = np.concatenate([np.full((missing, 2), np.nan), seen[len(seen) - (rows + width - 1 - missing) :]])
+    return np.stack([views(np.ascontiguousarray(column), width, rows) for column in padded.T], axis=-1)
