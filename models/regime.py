@@ -13,7 +13,7 @@ from models.golden import bars_from_json
 from models.manifest import Manifest
 from models.ranges import KnownRanges, strange_bars
 from models.sessions import observed, windows
-from models.states import States, relative
+from models.states import States
 from models.store import Artifact
 from models.tasks.base import Fields
 from models.tasks.regime import Regime
@@ -62,7 +62,7 @@ class RegimeModel:
         return answers
 
     def answer_observations(self, returns: FloatArray, volatility: FloatArray) -> RowAnswer:
-        """Answer from log returns and range volatilities themselves, both of shape (n,), oldest first.
+        """Answer from log returns and volatilities themselves, both of shape (n,), oldest first.
 
         n observations stand for n + 1 bars. ``volatility`` is the root of the Garman-Klass variance plus the squared
         overnight gap, a session each.
@@ -70,13 +70,13 @@ class RegimeModel:
         Raises
         ------
         FamilyError
-            There is none.
+            There is no observation, or one that is huge.
 
         """
-        tier, seen = self._last(returns, volatility)
+        tier, seen = self._read(returns, volatility)
         return RowAnswer(self._fields(self._states.filter(seen))[0], tier)
 
-    def _last(self, returns: FloatArray, volatility: FloatArray) -> tuple[int, FloatArray]:
+    def _read(self, returns: FloatArray, volatility: FloatArray) -> tuple[int, FloatArray]:
         """Return the tier of ready-made observations and the window that it reads, shape (1, width, 2)."""
         tier = self._bars[tier_at(self._bars, len(returns) + 1)]
         return tier, observed(returns, volatility)[None, -max(tier - 1, 1) :]
@@ -84,24 +84,23 @@ class RegimeModel:
     def explain(self, bars: Bars) -> Fields:
         """Say how the answer as of the last bar came about: the states of the last sessions, and the last step.
 
-        The states are those of the one recursion that ends in the answer. An earlier day's own answer differs a little:
-        its window began earlier, and it was relative to the habit of that one.
+        The states are those of the one recursion that ends in the answer, each by the sessions up to it in the window.
+        An earlier day's own answer may differ: its window began earlier, and knew more of the symbol's habit.
         """
         tier = self._bars[tier_at(self._bars, len(bars))]
-        returns = np.log(bars.close[-1:] / bars.close[-2:-1])
+        returns = np.log(bars.close[-1:] / bars.close[-2:-1])  # of one bar: empty
         return self._explanation(windows(bars, tier, 1), returns, bars.date)
 
     def explain_observations(self, returns: FloatArray, volatility: FloatArray) -> Fields:
-        """Say how the answer of `answer_observations` came about."""
-        return self._explanation(self._last(returns, volatility)[1], returns[-1:], None)
+        """Say how the answer of `answer_observations` came about; arguments and errors are the same."""
+        return self._explanation(self._read(returns, volatility)[1], returns[-1:], None)
 
     def _explanation(self, window: FloatArray, returns: FloatArray, dates: DateArray | None) -> Fields:
         """Explain by one window, of shape (1, width, 2), and its last return; ``dates`` end on the same day."""
-        level, spread = self._states.habit.of(window[..., 1])
-        seen = relative(window, level[:, None], spread[:, None])[0]
+        seen = self._states.relative(window)[0]
         posterior = self._hmm.filter(seen)
         rows = min(EXPLAINED, len(posterior))
-        before = self._hmm.start if len(posterior) == 1 else self._hmm.next_probabilities(posterior[-2:-1])[0]
+        before = self._hmm.start if len(posterior) == 1 else self._hmm.held_probabilities(posterior[-2:-1])[0]
         moved, logs = window[0, -1].tolist()
         return {
             "kind": "states",
@@ -118,7 +117,7 @@ class RegimeModel:
             "last_step": {
                 "log_return": None if math.isnan(moved) else returns.item(),
                 "volatility": None if math.isnan(logs) else math.exp(logs),
-                "usual_volatility": math.exp(level[0]),
+                "usual_volatility": self._states.usual_volatility(window[0]),
                 "expected": self._named(before),
                 "log_likelihood": self._named(self._hmm.log_likelihoods(seen[-1:])[0]),
                 "probabilities": self._named(posterior[-1]),

@@ -1,23 +1,29 @@
 """What a regime model sees of a session: where it went, in units of its own size, and how large it was.
 
 Both are freed of the symbol: a return over its own session's volatility is a few units anywhere, and the volatility is
-taken relative to the `Habit` of the window that is read. With levels left in, states of pooled symbols tell a bond fund
-from a coin, and neither ever changes its regime.
+taken relative to the `Habit` of the sessions before it in the window that is read. With levels left in, states of
+pooled symbols tell a bond fund from a coin, and neither ever changes its regime.
 """
 
+import math
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from feature_mapper.bars import Bars
-from feature_mapper.typing import FloatArray
+from feature_mapper.typing import BoolArray, FloatArray
 from feature_mapper.volatility import garman_klass_variance, session_variance
 from feature_mapper.windows import windows as views
 from models.scale import FLOOR
 
 LEAST: Final = FLOOR**0.5
 """Least volatility of a session, in log return."""
+
+
+LARGEST_RATIO: Final = math.sqrt(1.0 + 1.0 / (1.5 - 2.0 * math.log(2.0)))
+"""Of a session's volatility, 3.13: a night g and a range h give a return of g + h at most, and the variance is at least
+``g^2 + (1.5 - 2 log 2) h^2``."""
 
 
 class Habit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,12 +41,15 @@ class Habit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Root of the mean squared difference of their log volatilities from the level, above 0.
     weight : float
         Sessions that both count for, above 0.
+    night : float
+        What the gap of the night adds to a log volatility, on the mean: where it is unknown, it is taken to be that.
 
     """
 
     usual: float
     variety: float
     weight: float
+    night: float
 
     def of(self, volatility: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return level and spread of windows of log volatilities, shape (..., width) to (...); NaN is unknown."""
@@ -50,12 +59,31 @@ class Habit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         apart = np.where(known, volatility - level[..., None], 0.0)
         return level, np.sqrt((np.add.reduce(apart * apart, axis=-1) + self.weight * self.variety**2) / n)
 
+    def before(self, volatility: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return level and spread before each session of windows, by those of the window that came earlier.
+
+        Shape (..., width) to the same; that of a first session is what is usual of all symbols.
+        """
+        apart = np.where(np.isnan(volatility), 0.0, volatility - self.usual)
+        n = _earlier(~np.isnan(volatility)) + self.weight
+        first, second = _earlier(apart), _earlier(apart * apart)
+        shift = first / n
+        squares = np.maximum(second - first * shift - self.weight * shift * shift, 0.0)
+        return self.usual + shift, np.sqrt((squares + self.weight * self.variety**2) / n)
+
+
+def _earlier(values: FloatArray | BoolArray) -> FloatArray:
+    """Return the sum of what came before each value along the last axis, from left to right."""
+    total: FloatArray = np.zeros(values.shape)
+    np.add.accumulate(values[..., :-1], axis=-1, dtype=np.float64, out=total[..., 1:])
+    return total
+
 
 def observations(bars: Bars) -> FloatArray:
     """Return the log return over the session's volatility, and the log of that volatility, of each bar, shape (n, 2).
 
     The volatility is the root of the Garman-Klass variance plus the squared overnight gap. As the return is made of the
-    same gap and a move inside the same range, it is at most about three of it: what is wild is all in the volatility.
+    same gap and a move inside the same range, it is at most `LARGEST_RATIO` of it: what is wild is in the volatility.
 
     A row of NaN is a bar that tells nothing: the first one, which has no bar before it, and one whose high is its low.
     Where closes alone were recorded every bar is such a one, and as zeros they would make a state of their own.
@@ -77,18 +105,26 @@ def windows(bars: Bars, tier: int, rows: int) -> FloatArray:
     """Return the observations of the ``tier`` bars up to each of the last ``rows`` bars, shape (rows, width, 2).
 
     The first bar of a window only gives the close that the next one is seen from, so that the width is one less. A
-    window of one bar sees its range, and neither a return nor a gap. What lies before the first bar is NaN.
+    window of one bar sees its range, and neither a return nor a gap (`Habit.night`). What lies before the first bar is
+    NaN.
+
+    Raises
+    ------
+    ValueError
+        More rows than bars are asked for.
+
     """
     if tier == 1:
         last = bars.tail(rows)
         size = 0.5 * np.log(np.maximum(garman_klass_variance(last), FLOOR))
         bare = np.stack([np.full(rows, np.nan), np.where(last.high > last.low, size, np.nan)], axis=1)
         return bare[:, None, :]
-    return windows_of(observations(bars.tail(rows + tier - 1)), tier - 1, rows)
+    seen = observations(bars.tail(rows + tier - 1))
+    return np.stack([windows_of(column, tier - 1, rows) for column in seen.T], axis=-1)
 
 
-def windows_of(seen: FloatArray, width: int, rows: int) -> FloatArray:
-    """Return the ``width`` observations up to each of the last ``rows`` ones, shape (rows, width, 2); NaN before."""
-    missing = max(rows + width - 1 - len(seen), 0)
-    padded = np.concatenate([np.full((missing, 2), np.nan), seen[len(seen) - (rows + width - 1 - missing) :]])
-    return np.stack([views(np.ascontiguousarray(column), width, rows) for column in padded.T], axis=-1)
+def windows_of(values: FloatArray, width: int, rows: int) -> FloatArray:
+    """Return the ``width`` values up to each of the last ``rows`` ones, a view of shape (rows, width); NaN before."""
+    needed = rows + width - 1
+    padded = np.concatenate([np.full(max(needed - len(values), 0), np.nan), values[max(len(values) - needed, 0) :]])
+    return views(padded, width, rows)

@@ -1,5 +1,6 @@
 """The states of a regime model: a hidden Markov model of sessions, each seen relative to the habit of its window."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -22,18 +23,35 @@ class States:
 
     def filter(self, windows: FloatArray) -> FloatArray:
         """Return the probabilities of the states at the end of each window, shape (n, width, 2) to (n, k)."""
-        level, spread = self.habit.of(windows[..., 1])
-        return self.hmm.filter_windows(relative(windows, level[:, None], spread[:, None]))
+        return self.hmm.filter_windows(self.relative(windows))
+
+    def relative(self, windows: FloatArray) -> FloatArray:
+        """Return windows with the volatility in spreads above what was usual before each session, same shape."""
+        seen = self._with_nights(windows)
+        return relative(seen, *self.habit.before(seen[..., 1]))
+
+    def coming(self, coming: FloatArray, windows: FloatArray) -> FloatArray:
+        """Return the sessions after windows relative to what was usual in those, shape (n, 2) to (n, 2)."""
+        return relative(coming, *self.habit.of(self._with_nights(windows)[..., 1]))
 
     def log_densities(self, coming: FloatArray, windows: FloatArray) -> FloatArray:
         """Return the log density of the session after each window in each state, shape (n, 2) to (n, k).
 
         In units of the observations themselves; NaN where the coming session tells nothing.
         """
-        level, spread = self.habit.of(windows[..., 1])
-        found = self.hmm.log_likelihoods(relative(coming, level, spread)) - np.log(spread)[:, None]
-        found[np.isnan(coming).all(axis=1)] = np.nan
+        _, spread = self.habit.of(self._with_nights(windows)[..., 1])
+        found = self.hmm.log_likelihoods(self.coming(coming, windows)) - np.log(spread)[:, None]
+        found[np.isnan(coming).any(axis=1)] = np.nan
         return found
+
+    def usual_volatility(self, window: FloatArray) -> float:
+        """Return what was usual before the last session of a window of shape (width, 2), a volatility a session."""
+        return math.exp(self.habit.of(self._with_nights(window)[:-1, 1])[0])
+
+    def _with_nights(self, windows: FloatArray) -> FloatArray:
+        """Return windows with the mean night in volatilities of bars alone, which have no return and know none."""
+        nights = np.where(np.isnan(windows[..., 0]), self.habit.night, 0.0)
+        return np.stack([windows[..., 0], windows[..., 1] + nights], axis=-1)
 
     def dump(self) -> bytes:
         """Return the model as JSON; `load` gives one with the same bits."""

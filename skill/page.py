@@ -59,7 +59,8 @@ def _lines(found: Report) -> Iterator[str]:
         f"fingerprint `{about.fingerprint[:12]}`."
     )
     every, unseen = ("year" if n == 1 else f"{n} years" for n in (found.years, found.unseen_years))
-    anew = unseen if every == unseen else f"{unseen} (regimes every {every})"
+    sooner = every != unseen and any(result.metric == regimes.METRIC for result in found.results)
+    anew = f"{unseen} (regimes every {every})" if sooner else unseen
     yield (
         f"Every {every} models are fitted anew on all days before, less {found.embargo} sessions, and asked about "
         f"every day that follows. *On unseen symbols*: the same, every {anew}, by fits that never saw the symbol "

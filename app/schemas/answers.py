@@ -243,7 +243,7 @@ class RegimeProbabilities(Struct, frozen=True):
 
 
 class RegimeStep(Struct, frozen=True):
-    """The regimes of one session, judged by bars up to it only."""
+    """The regimes of one session, by the bars up to it in the window of the answer."""
 
     date: Annotated[dt.date | None, Meta(description="The session; null if the bars carry no dates.")]
     regime: Annotated[Literal["bear", "neutral", "bull"], Meta(description="Likeliest regime on that day.")]
@@ -251,7 +251,10 @@ class RegimeStep(Struct, frozen=True):
 
 
 class RegimeLikelihoods(Struct, frozen=True):
-    """Log density of the last bar's return over volatility, and volatility over level, in each regime."""
+    """Log density of the last bar's return over volatility, and of that relative to the usual, in each regime.
+
+    Only differences between them matter.
+    """
 
     bear: float
     neutral: float
@@ -262,19 +265,19 @@ class LastStep(Struct, frozen=True):
     """What the last bar changed: probabilities are proportional to expected * exp(log_likelihood)."""
 
     log_return: Annotated[
-        float | None, Meta(description="Of the last close from the one before; null: one bar only, or no range.")
+        float | None, Meta(description="Of the last close from the one before; null: one bar alone, or no range.")
     ]
     volatility: Annotated[
         float | None,
         Meta(
-            description="Root of the last bar's Garman-Klass variance plus squared overnight gap; null: its high is "
-            "its low."
+            description="Root of the last bar's Garman-Klass variance plus squared overnight gap, which one bar alone "
+            "has not; null: its high is its low."
         ),
     ]
     usual_volatility: Annotated[
-        float, Meta(description="Level of the window: what is wild or calm is so relative to it.")
+        float, Meta(description="Of the sessions before, and of all symbols: wild and calm are relative to it.")
     ]
-    expected: Annotated[RegimeProbabilities, Meta(description="Before the last bar, from the session before it.")]
+    expected: Annotated[RegimeProbabilities, Meta(description="Before the last bar: where the filter stood.")]
     log_likelihood: RegimeLikelihoods
     probabilities: Annotated[RegimeProbabilities, Meta(description="After it: those of the answer.")]
 
@@ -295,7 +298,7 @@ class RegimeAnswer(Envelope, frozen=True):
     confidence: Annotated[Probability | None, Meta(description="Probability of the likeliest regime.")]
     next_probabilities: Annotated[RegimeProbabilities | None, Meta(description="One session ahead.")]
     expected_duration: Annotated[
-        float | None, Meta(description="Sessions that a stay in this regime lasts on average.")
+        float | None, Meta(description="Sessions that a stay in this regime lasts on average, by the chain.")
     ]
     backend: Annotated[str, Meta(description="What computed it.", examples=["hmm"])]
     explanation: Annotated[

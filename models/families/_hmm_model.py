@@ -49,8 +49,6 @@ class HmmFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         An eigenvalue had to be lifted to `COVARIANCE_FLOOR`.
     transition_pseudo_count : float
         Weight of the prior on each transition.
-    stickiness : float
-        Share of each day's chance to leave a state that was taken off after EM.
     messages : tuple of str
         What the libraries warned of.
 
@@ -69,7 +67,6 @@ class HmmFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floored: bool
     transition_pseudo_count: float
     messages: tuple[str, ...]
-    stickiness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -90,6 +87,9 @@ class GaussianHmm:
         Observations of each state, in their own units.
     record : HmmFit
         How it was fitted.
+    stickiness : float
+        Share of each day's chance to leave a state that `filter` takes off, from 0 to below 1: it steps by
+        ``(1 - s) transitions + s I``, so that the noise of one day moves the state less. The long-run shares stay.
 
     """
 
@@ -99,6 +99,12 @@ class GaussianHmm:
     means: FloatArray
     covariances: FloatArray
     record: HmmFit
+    stickiness: float = 0.0
+
+    @property
+    def _held(self) -> FloatArray:
+        """Transitions of the filter."""
+        return (1.0 - self.stickiness) * self.transitions + self.stickiness * np.eye(len(self.start))
 
     @property
     def expected_duration(self) -> FloatArray:
@@ -120,7 +126,7 @@ class GaussianHmm:
             Not d columns, or a value that is infinite or beyond `LARGEST_OBSERVATION`.
 
         """
-        return posteriors(self._log_densities(x), self.start, self.transitions)[0]
+        return posteriors(self._log_densities(x), self.start, self._held)[0]
 
     def filter_windows(self, windows: FloatArray) -> FloatArray:
         """Return what `filter` says last of each window, shape (n, width, d) to (n, k).
@@ -140,11 +146,11 @@ class GaussianHmm:
         for block in np.split(windows, range(AT_ONCE, n, AT_ONCE)):
             steps = np.ascontiguousarray(block.transpose(1, 0, 2)).reshape(-1, d)
             density = self._log_densities(steps).reshape(len(self.start), width, len(block))
-            parts.append(window_posteriors(density, self.start, self.transitions))
+            parts.append(window_posteriors(density, self.start, self._held))
         return np.concatenate(parts)
 
     def predictive_loglik(self, x: FloatArray) -> FloatArray:
-        """Return the log density of each row given the rows before it, shape (n,).
+        """Return the log density of each row given the rows before it, by the chain without stickiness, shape (n,).
 
         For comparison with other densities of the same observations (higher is better); NaN where a row has no
         observed cell, as there is nothing to score.
@@ -154,8 +160,11 @@ class GaussianHmm:
 
     def next_probabilities(self, posterior: FloatArray) -> FloatArray:
         """Return the probabilities of the next session's states after ``posterior``, both of shape (n, k)."""
-        into = self.transitions.T
-        return np.stack([np.add.reduce(posterior * column, axis=1) for column in into], axis=1)
+        return _stepped(posterior, self.transitions)
+
+    def held_probabilities(self, posterior: FloatArray) -> FloatArray:
+        """Return what `filter` steps to from ``posterior`` before it sees the next row, both of shape (n, k)."""
+        return _stepped(posterior, self._held)
 
     def log_likelihoods(self, x: FloatArray) -> FloatArray:
         """Return the log density of each row in each state, whatever came before, shape (n, k).
@@ -168,13 +177,14 @@ class GaussianHmm:
         """Return the model as JSON; `load` gives one with the same bits."""
         return msgspec.json.encode(
             _Weights(
-                format="hmm-1",
+                format="hmm-2",
                 states=self.states,
                 start=self.start.tolist(),
                 transitions=self.transitions.tolist(),
                 means=self.means.tolist(),
                 covariances=self.covariances.tolist(),
                 record=self.record,
+                stickiness=self.stickiness,
             )
         )
 
@@ -190,14 +200,19 @@ class GaussianHmm:
         return log_densities(x, self.means, self.covariances)
 
 
+def _stepped(posterior: FloatArray, transitions: FloatArray) -> FloatArray:
+    return np.stack([np.add.reduce(posterior * column, axis=1) for column in transitions.T], axis=1)
+
+
 class _Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    format: Literal["hmm-1"]
+    format: Literal["hmm-2"]
     states: tuple[str, ...]
     start: list[float]
     transitions: list[list[float]]
     means: list[list[float]]
     covariances: list[list[list[float]]]
     record: HmmFit
+    stickiness: float
 
 
 def load(weights: bytes) -> GaussianHmm:
@@ -219,6 +234,7 @@ def load(weights: bytes) -> GaussianHmm:
                 means=np.array(stored.means, dtype=np.float64),
                 covariances=np.array(stored.covariances, dtype=np.float64),
                 record=stored.record,
+                stickiness=stored.stickiness,
             )
         )
     except (msgspec.MsgspecError, ValueError) as error:  # ValueError: invalid UTF-8, ragged lists
@@ -250,6 +266,7 @@ def checked(model: GaussianHmm) -> GaussianHmm:
         "start and every row of transitions sum to 1": (np.abs(sums - 1.0) < ROUNDING).all(),
         f"transitions of {MIN_TRANSITION:g} or more": (model.transitions >= MIN_TRANSITION).all(),
         "start probabilities of 0 or more": (model.start >= 0.0).all(),
+        "a stickiness from 0 to below 1": 0.0 <= model.stickiness < 1.0,
         "finite means": (np.abs(model.means) <= LARGEST_OBSERVATION).all(),
         "symmetric positive definite covariances": _positive_definite(model.covariances),
         "states in canonical order": (canonical_order(model.means) == np.arange(k)).all(),

@@ -60,8 +60,7 @@ def fit(
     covariance : {"full", "diag"}
         Form of the states' covariances.
     stickiness : float
-        Share s of each day's chance to leave a state that is taken off: transitions are ``(1 - s) A + s I`` of those
-        that EM found, and what is left of a day's noise moves states less. The long-run shares stay as they are.
+        Of the model's filter; EM knows none.
 
     Raises
     ------
@@ -79,8 +78,7 @@ def fit(
     chosen, best = _best(em)
     covariances, floored = _floored(best.covariances)
     order = canonical_order(best.means)
-    found = (best.transitions / best.transitions.sum(axis=1, keepdims=True))[np.ix_(order, order)]
-    transitions = (1.0 - stickiness) * found + stickiness * np.eye(n_states)
+    transitions = (best.transitions / best.transitions.sum(axis=1, keepdims=True))[np.ix_(order, order)]
     units = len(x) * float(np.log(spread).sum())  # the log density of x is that of z less the logs of the spreads
     record = HmmFit(
         backend=em.backend,
@@ -96,7 +94,6 @@ def fit(
         floored=floored,
         transition_pseudo_count=TRANSITION_PSEUDO_COUNT,
         messages=em.messages,
-        stickiness=stickiness,
     )
     _warn(record)
     return checked(
@@ -107,6 +104,7 @@ def fit(
             means=best.means[order] * spread + centre,
             covariances=covariances[order] * np.outer(spread, spread),
             record=record,
+            stickiness=stickiness,
         )
     )
 

@@ -21,7 +21,7 @@ Arrays = dict[str, FloatArray]
 
 def fit(series: Mapping[str, Bars], rows: Rows, fold: Fold, spec: ModelSpec, options: Options) -> Arrays:
     """Fit on all bars that the fold may know; ``weights`` are the bytes of the model, one a number."""
-    past = [observations(bars)[1:] for bars in known(series, fold, learnt_by(rows, fold)).values()]
+    past = list(known(series, fold, learnt_by(rows, fold)).values())
     return {"weights": np.frombuffer(fit_states(past, spec, options).dump(), np.uint8).astype(np.float64)}
 
 
@@ -48,7 +48,7 @@ def said(series: Mapping[str, Bars], rows: Rows, fold: Fold, model: States, tier
         coming, past = observations(bars)[part.at + 1], bars[:-1]
         for tier in tiers:
             read = windows(past, tier, len(part.at))
-            posterior = filtered(model, read)
+            posterior = model.filter(read)
             density = model.log_densities(coming, read)
             result[f"loss/{tier}"][part.rows] = -mixed(density, model.hmm.next_probabilities(posterior))
             usual = np.tile(model.hmm.start, (len(coming), 1))
@@ -56,11 +56,6 @@ def said(series: Mapping[str, Bars], rows: Rows, fold: Fold, model: States, tier
             result[f"label/{tier}"][part.rows] = posterior.argmax(axis=1)
         result["volatility"][part.rows] = scale.volatility(past, len(part.at))
     return result
-
-
-def filtered(model: States, read: FloatArray) -> FloatArray:
-    """Return the probabilities of the states at the end of each window, from the bars of the window alone."""
-    return model.filter(read)
 
 
 def kept_labels(
@@ -100,7 +95,7 @@ def kept_labels(
         if rows <= 0:
             continue
         read = windows(bars[:later], tier, rows)
-        one, other = (filtered(model, read).argmax(axis=1) for model in pair)
+        one, other = (model.filter(read).argmax(axis=1) for model in pair)
         border = max(both - tier + 1, 0)
         for part, where in enumerate((slice(0, border), slice(border, None))):
             counts[part] += (one[where] == other[where]).sum(), len(one[where])

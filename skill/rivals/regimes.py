@@ -1,7 +1,7 @@
 """Rivals of regimes: densities of the next session's observation from Gaussians, mixtures and a regression.
 
 They learn on all sessions of all symbols up to the day before, without an embargo, also where the model does not know
-the symbol; those *of the symbol* learn on its sessions alone, and so know its own level, which pooled states do not.
+the symbol; those *of the symbol* learn on its sessions alone, and so know its own level of all its years.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -37,7 +37,7 @@ BASELINES: Final = {
     "persistence": "how often each class followed today's class in the training rows",
     "class_shares": "the share of each class in the training rows",
     "single_gaussian": "one Gaussian for all sessions",
-    "autoregression": "range volatility from those of the last day, week and month; returns in proportion; no states",
+    "autoregression": "volatility from those of the last day, week and month; a Gaussian of returns over it; no states",
     "static_mixture": "the same states, always with the same probabilities",
     "last_close": "the last close stays",
 }

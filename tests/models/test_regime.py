@@ -1,5 +1,6 @@
 """Served regimes: filtered, bounded to their window, and the same however they are asked for."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,15 +147,14 @@ def test_an_explanation_ends_in_the_answer(n: int, offset: int) -> None:
 
 
 def test_a_step_by_hand() -> None:
-    """Expected are yesterday's shares times the transitions; likelihoods are those of Gaussians, by scipy."""
+    """Expected are yesterday's shares a step on; likelihoods are those of Gaussians relative to the habit, by scipy."""
     fitted, said = model()._hmm, model().explain(STRANGER)
     path, step = said["path"], said["last_step"]
     assert isinstance(path, list)
     assert isinstance(step, dict)
     yesterday = vector(path[-2]["probabilities"])
-    assert vector(step["expected"]) == pytest.approx(yesterday @ fitted.transitions, abs=1e-12)
-    read = windows(STRANGER, TIERS[-1], 1)
-    level, spread = (values[0] for values in model()._states.habit.of(read[..., 1]))
+    assert vector(step["expected"]) == pytest.approx(fitted.held_probabilities(yesterday[None])[0], abs=1e-12)
+    level, spread = model()._states.habit.of(windows(STRANGER, TIERS[-1], 1)[0, :-1, 1])
     assert step["usual_volatility"] == pytest.approx(np.exp(level))
     seen = [observations(STRANGER)[-1, 0], (observations(STRANGER)[-1, 1] - level) / spread]
     density = [
@@ -162,6 +162,19 @@ def test_a_step_by_hand() -> None:
         for mean, covariance in zip(fitted.means, fitted.covariances, strict=True)
     ]
     assert vector(step["log_likelihood"]) == pytest.approx(np.array(density), abs=1e-9)
+
+
+@settings(max_examples=20)
+@given(n=st.integers(TIERS[-1] + EXPLAINED, 150))
+def test_days_of_a_path_know_nothing_later(n: int) -> None:
+    """The days before the last one are as they are where the last bar is another, bit for bit."""
+    bars = STRANGER[:n]
+    moved = replace(bars, close=np.append(bars.close[:-1], bars.low[-1]))
+    one, other = (model().explain(each)["path"] for each in (bars, moved))
+    assert isinstance(one, list)
+    assert isinstance(other, list)
+    assert one[:-1] == other[:-1]
+    assert one[-1] != other[-1]
 
 
 def test_a_first_bar_is_expected_by_the_long_run() -> None:

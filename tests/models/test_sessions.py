@@ -5,16 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from feature_mapper.volatility import garman_klass_variance, session_variance
-from models.sessions import LEAST, Habit, observations, observed, windows, windows_of
+from models.sessions import LARGEST_RATIO, LEAST, Habit, observations, observed, windows, windows_of
 from models.states import relative
 from tests.models.trained import STRANGER
 from tests.training.kit.support import closes_alone, market
 
-HABIT = Habit(usual=-4.4, variety=0.5, weight=30.0)
-BOUND = np.sqrt(1.0 + 1.0 / (1.5 - 2.0 * np.log(2.0)))
-"""Of a return over its volatility: it is at most g + h, the variance at least g^2 + (1.5 - 2 log 2) h^2."""
+HABIT = Habit(usual=-4.4, variety=0.5, weight=30.0, night=0.1)
 
 
 def drawn(seed: int, shape: tuple[int, ...], missing: float = 0.0) -> FloatArray:
@@ -42,7 +41,7 @@ def test_an_observation_by_hand() -> None:
 def test_a_return_is_a_few_of_its_sessions_volatility(seed: int) -> None:
     """Whatever the market did: what is wild is in the volatility alone."""
     returns = observations(market(120, seed))[1:, 0]
-    assert (np.abs(returns) <= BOUND + 1e-9).all()
+    assert (np.abs(returns) <= LARGEST_RATIO + 1e-9).all()
 
 
 def test_a_bar_without_a_range_tells_nothing() -> None:
@@ -71,13 +70,22 @@ def test_a_window_reads_its_bars_alone(n: int, tier: int, rows: int) -> None:
         assert np.isnan(row[: len(row) - len(known)]).all()
 
 
-def test_windows_of_rows_by_hand() -> None:
+def test_the_largest_ratio_is_reached() -> None:
+    """A night and a session without wicks, one way: no other bar has more return for its volatility."""
+    night, day = 0.02, 0.02 / (1.5 - 2 * np.log(2))
+    opened, close = 100.0 * np.exp(night), 100.0 * np.exp(night + day)
+    first, then = np.array([100.0, opened]), np.array([100.0, close])
+    bars = Bars(open=first, high=then, low=first, close=then)
+    assert observations(bars)[1, 0] == pytest.approx(LARGEST_RATIO, rel=1e-9)
+
+
+def test_windows_of_values_by_hand() -> None:
     """The last rows, what lies before the first is NaN."""
-    seen = np.arange(8.0).reshape(4, 2)
-    found = windows_of(seen, 3, 3)
-    assert found[1:].tolist() == [seen[:3].tolist(), seen[1:].tolist()]
-    assert np.isnan(found[0, 0]).all()
-    assert found[0, 1:].tolist() == seen[:2].tolist()
+    found = windows_of(np.arange(4.0), 3, 3)
+    assert found[1:].tolist() == [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]]
+    assert np.isnan(found[0, 0])
+    assert found[0, 1:].tolist() == [0.0, 1.0]
+    assert np.isnan(windows_of(np.arange(2.0), 2, 3)[0]).all()
 
 
 def test_a_habit_by_hand() -> None:
@@ -94,12 +102,27 @@ def test_a_habit_by_hand() -> None:
 )
 @settings(max_examples=40)
 def test_habits_of_many_windows_are_those_of_each(seed: int, n: int, width: int, missing: float) -> None:
-    """Bit for bit."""
+    """Bit for bit, of whole windows and before each of their sessions."""
     values = drawn(seed, (n, width), missing)
-    level, spread = HABIT.of(values)
-    for row, one, other in zip(values, level, spread, strict=True):
-        alone = HABIT.of(row[None])
-        assert (alone[0][0], alone[1][0]) == (one, other)
+    for habit in (HABIT.of, HABIT.before):
+        level, spread = habit(values)
+        for row, one, other in zip(values, level, spread, strict=True):
+            alone = habit(row[None])
+            assert alone[0][0].tobytes() == one.tobytes()
+            assert alone[1][0].tobytes() == other.tobytes()
+
+
+@given(seed=st.integers(0, 2**32 - 1), width=st.integers(1, 60), missing=st.sampled_from([0, 0.3]))
+@settings(max_examples=40)
+def test_the_habit_before_a_session_is_that_of_the_sessions_before(seed: int, width: int, missing: float) -> None:
+    """And of nothing later: what the window up to there alone has."""
+    values = drawn(seed, (width,), missing)
+    level, spread = HABIT.before(values)
+    for at in range(width):
+        assert (level[at], spread[at]) == pytest.approx(HABIT.of(values[:at]), rel=1e-9)
+    changed = values.copy()
+    changed[-1] += 1.0
+    assert np.array_equal(HABIT.before(changed)[0], level)
 
 
 def test_sessions_that_are_unknown_leave_what_is_usual() -> None:
@@ -112,7 +135,7 @@ def test_sessions_that_are_unknown_leave_what_is_usual() -> None:
 @given(seed=st.integers(0, 2**32 - 1), shift=st.floats(-3, 3), stretch=st.floats(0.2, 5))
 def test_relative_sessions_know_no_symbol(seed: int, shift: float, stretch: float) -> None:
     """A symbol that is wilder, or more changeable, is the same relative to itself where others count for nothing."""
-    nothing = Habit(usual=0.0, variety=1.0, weight=1e-9)
+    nothing = Habit(usual=0.0, variety=1.0, weight=1e-9, night=0.0)
     seen = np.stack([drawn(seed, (252,)), drawn(seed + 1, (252,))], axis=1)
     other = np.stack([seen[:, 0], stretch * seen[:, 1] + shift], axis=1)
     one, two = (relative(values, *nothing.of(values[:, 1])) for values in (seen, other))

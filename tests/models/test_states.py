@@ -19,11 +19,20 @@ def states() -> States:
     return States.load(artifact_of("hmm_regime").files[WEIGHTS])
 
 
-def test_the_filter_reads_each_window_relative_to_its_habit() -> None:
-    """As the hidden Markov model of the relative rows, one window at a time."""
+def test_the_filter_reads_each_session_relative_to_the_habit_before_it() -> None:
+    """As the hidden Markov model of the rows, each relative to those before it, one window at a time."""
     fitted, read = states(), windows(STRANGER, TIERS[-1], 5)
     for posterior, window in zip(fitted.filter(read), read, strict=True):
-        assert posterior.tobytes() == fitted.hmm.filter(relative(window, *fitted.habit.of(window[:, 1])))[-1].tobytes()
+        seen = relative(window, *fitted.habit.before(window[:, 1]))
+        assert posterior.tobytes() == fitted.hmm.filter(seen)[-1].tobytes()
+
+
+def test_a_bar_alone_is_given_the_mean_night() -> None:
+    """Its range knows no gap, and what is usual holds one."""
+    fitted, read = states(), windows(STRANGER, 1, 4)
+    habit = fitted.habit
+    assert habit.night > 0
+    assert fitted.relative(read)[:, 0, 1] == pytest.approx((read[:, 0, 1] + habit.night - habit.usual) / habit.variety)
 
 
 def test_densities_are_of_the_observations_themselves() -> None:

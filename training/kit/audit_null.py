@@ -269,6 +269,11 @@ def _regime(spec: ModelSpec, series: Mapping[str, Bars], form: Form) -> tuple[Ch
     moved = {
         f"tier {tier}" for tier, found in walked.tiers.items() if not _same(found[known], other.tiers[tier][known])
     }
+    moved |= {
+        f"{regime.NAIVE}, tier {tier}"
+        for tier, found in walked.naive.items()
+        if not _same(found[known], other.naive[tier][known])
+    }
     moved |= {name for name, found in walked.rivals.items() if not _same(found[known], other.rivals[name][known])}
     scored = [
         Scored(f"tier {tier}", own, walked.settled[tier], walked.date, relative=False)

@@ -17,11 +17,12 @@ from feature_mapper.typing import DateArray, FloatArray
 from feature_mapper.windows import Values
 from models.certificate import Check
 from models.families.hmm import GaussianHmm, HmmFit
-from models.sessions import Habit, observations
+from models.sessions import Habit
 from models.states import States
 from training.kit.audit_null import Scored, no_skill
 from training.kit.audit_serving import apart
 from training.kit.checks import lookback, prefixes, purge, truncation, verdict
+from training.kit.falsify import textured
 from training.kit.panel import Panel, dated, longest
 from training.kit.questions.base import Rows
 from training.kit.splits import Fold, PurgedWalkForward
@@ -143,21 +144,21 @@ def _overlap_found(series: Mapping[str, Bars]) -> bool:
 
 
 def _smoothing_found(series: Mapping[str, Bars]) -> bool:
-    seen = np.concatenate([observations(bars)[1:] for bars in series.values()])
-    habit = Habit(usual=float(np.nanmean(seen[:, 1])), variety=float(np.nanstd(seen[:, 1])) + 1e-6, weight=1.0)
-    centre, spread = np.zeros(2), np.ones(2)
-    record = HmmFit("gmm", "full", 0, len(seen), len(series), (None,), 0, True, 0, (1.0, 1.0), False, 0.0, ())  # noqa: FBT003  the fields of a record, in order
+    """Posteriors that move from day to day, whatever the bars are: closes alone would leave them where they begin."""
+    moving = {symbol: textured(bars, SEED) for symbol, bars in series.items()}
+    record = HmmFit("gmm", "full", 0, BARS, len(series), (None,), 0, True, 0, (1.0, 1.0), False, 0.0, ())  # noqa: FBT003  the fields of a record, in order
     model = GaussianHmm(
         ("bear", "bull"),
         np.array([0.5, 0.5]),
         np.array([[0.95, 0.05], [0.05, 0.95]]),
-        np.stack([centre + spread, centre - spread]),
-        np.stack([np.diag(np.square(spread))] * 2),
+        np.array([[1.0, 1.0], [-1.0, -1.0]]),
+        np.stack([np.eye(2)] * 2),
         record,
     )
-    tier = min(TIER, *(len(bars) for bars in series.values()))
-    smooth = prefixes(series, Smoothed(model, habit), tier)
-    return prefixes(series, States(model, habit), tier).passed and all(symbol in smooth.detail for symbol in series)
+    habit = Habit(usual=-4.5, variety=0.5, weight=1.0, night=0.0)
+    tier = min(TIER, *(len(bars) for bars in moving.values()))
+    smooth = prefixes(moving, Smoothed(model, habit), tier)
+    return prefixes(moving, States(model, habit), tier).passed and all(symbol in smooth.detail for symbol in moving)
 
 
 def _known_label_found(series: Mapping[str, Bars]) -> bool:

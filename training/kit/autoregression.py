@@ -1,4 +1,4 @@
-"""A rival with memory for regime models: tomorrow's range volatility from those of the last day, week and month.
+"""A rival with memory for regime models: tomorrow's log volatility from those of the last day, week and month.
 
 Log volatility follows a heterogeneous autoregression (Corsi 2009) pooled over the symbols; the return over the
 session's volatility is one Gaussian. It knows no states, so what a regime model gains on it is what states add to plain

@@ -1,4 +1,4 @@
-"""Training of regime models: a hidden Markov model on every symbol's returns and ranges, judged by what it predicts.
+"""Training of regime models: a hidden Markov model of every symbol's sessions, judged by what it predicts.
 
 Options of a spec: ``states`` (int), ``starts`` (int), ``covariance`` ("full" or "diag"), ``weight`` (sessions that the
 habit of all symbols counts for), ``stickiness`` (0 to 1).
@@ -42,6 +42,9 @@ METRIC: Final = "log_density_gain"
 NAIVE: Final = "static_mixture"
 """What the verdict compares with: the model's own states, without memory of which one is on. A single Gaussian loses
 to them even on sessions in any order, by the shape of its density alone."""
+
+LEAST_VARIETY: Final = 1e-6
+"""Of log volatilities; below, states would be told apart by rounding."""
 
 VARIABLES: Final = ("log return over volatility", "log volatility")
 """What an observation consists of, in its order."""
@@ -90,7 +93,7 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     splitter = PurgedWalkForward.of(spec.splits)
     progress.total = splitter.folds + 2
     losses = walk(spec, options, series, splitter, progress)
-    fitted = fit_states([observations(bars)[1:] for bars in series.values()], spec, options)
+    fitted = fit_states(list(series.values()), spec, options)
     progress.step("fit on all bars")
     checks = (prefixes(series, fitted, spec.tiers[-1]), _purge_check(series, splitter))
     progress.step("leak checks")
@@ -113,26 +116,27 @@ def train(model: str, spec: ModelSpec, series: Mapping[str, Bars], progress: Pro
     )
 
 
-def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -> States:
-    """Fit on observations of several symbols, each of shape (n, 2), where they are whole and follow each other.
+def fit_states(series: Sequence[Bars], spec: ModelSpec, options: Options) -> States:
+    """Fit on bars of several symbols, where sessions are whole and follow each other.
 
-    Each is taken relative to the habit of the sessions up to itself, as many of them as the longest tier reads.
+    Each session is taken relative to the habit of those before it, as many of them as the longest tier reads.
 
     Raises
     ------
     SpecError
-        No two sessions that follow each other have a range.
+        No two sessions that follow each other have a range, or all are of one size.
 
     """
-    seen = [sequence for sequence in sequences if np.isfinite(sequence).any()]
-    if not seen:
-        raise _no_ranges(len(sequences))
-    reads = [windows_of(sequence, max(spec.tiers[-1] - 1, 1), len(sequence))[..., 1] for sequence in seen]
-    habit = fit_habit([sequence[:, 1] for sequence in seen], reads, options.weight)
-    related = [relative(sequence, *habit.of(read)) for sequence, read in zip(seen, reads, strict=True)]
+    seen = [observations(bars)[1:] for bars in series]
+    if not any(np.isfinite(sequence).any() for sequence in seen):
+        raise _no_ranges(len(series))
+    width = max(spec.tiers[-1] - 1, 1)
+    before = [windows_of(sequence[:-1, 1], width, len(sequence)) for sequence in seen]
+    habit = _habit(series, seen, before, options.weight)
+    related = [relative(sequence, *habit.of(read)) for sequence, read in zip(seen, before, strict=True)]
     stretches = [stretch for sequence in related for stretch in unbroken(sequence) if len(stretch) > 1]
     if not stretches:
-        raise _no_ranges(len(sequences))
+        raise _no_ranges(len(series))
     model = hmm.fit(
         stretches,
         n_states=options.states,
@@ -144,12 +148,20 @@ def fit_states(sequences: list[FloatArray], spec: ModelSpec, options: Options) -
     return States(model, habit)
 
 
-def fit_habit(volatility: Sequence[FloatArray], reads: Sequence[FloatArray], weight: float) -> Habit:
-    """Return what is usual of log volatilities, of shape (n,) a symbol, and of the windows up to each, (n, width)."""
-    usual = float(np.mean([np.nanmean(values) for values in volatility]))
-    levels = [Habit(usual, 1.0, weight).of(read)[0] for read in reads]
-    apart = np.concatenate([values - level for values, level in zip(volatility, levels, strict=True)])
-    return Habit(usual, float(np.sqrt(np.nanmean(np.square(apart)))), weight)
+def _habit(series: Sequence[Bars], seen: Sequence[FloatArray], before: Sequence[FloatArray], weight: float) -> Habit:
+    """Return what is usual, of bars, their observations and the log volatilities before each, of shape (n, width)."""
+    sizes = [sequence[:, 1] for sequence in seen]
+    usual = float(np.mean([np.nanmean(values) for values in sizes if not np.isnan(values).all()]))
+    levels = [Habit(usual, 1.0, weight, 0.0).of(read)[0] for read in before]
+    apart = np.concatenate([values - level for values, level in zip(sizes, levels, strict=True)])
+    alone = np.concatenate([windows(bars, 1, len(bars) - 1)[:, 0, 1] for bars in series])
+    variety = float(np.sqrt(np.nanmean(np.square(apart))))
+    if variety < LEAST_VARIETY:
+        raise SpecError(
+            f"expected sessions of different sizes, found log volatilities within {variety:.1g} of what is usual in "
+            f"{len(series)} series; give real bars"
+        )
+    return Habit(usual, variety, weight, float(np.nanmean(np.concatenate(sizes) - alone)))
 
 
 def _no_ranges(series: int) -> SpecError:
@@ -182,7 +194,7 @@ def walk(
     for fold in splitter.split(pooled, pooled):
         known = _known(series, pooled[fold.train].max())
         past = [seen[symbol][1:count] for symbol, count in known.items()]
-        fitted = fit_states(past, spec, options)
+        fitted = fit_states([series[symbol][:count] for symbol, count in known.items() if count > 1], spec, options)
         everything = np.concatenate([stretch for sequence in past for stretch in unbroken(sequence)])
         memory = fit_autoregression(past)
         single = (everything.mean(axis=0)[None], np.cov(everything.T)[None])
@@ -207,6 +219,8 @@ def walk(
             symbols.append(np.full(len(coming), number))
             outcomes.append(coming[:, 0] * np.exp(coming[:, 1]))
         progress.step(f"fold to {fold.last}")
+    if not dates:
+        raise SpecError("expected sessions with a range in the test folds, found none; give bars with high above low")
     return Densities(
         tiers=_joined(tiers),
         naive=_joined(naive),
@@ -251,8 +265,7 @@ def transformed(coming: FloatArray, read: FloatArray, weights: FloatArray, fitte
     from scipy.special import ndtr
 
     deviations = np.sqrt(np.diagonal(fitted.hmm.covariances, axis1=1, axis2=2))
-    seen = relative(coming, *fitted.habit.of(read[..., 1]))
-    below = ndtr((seen[:, None, :] - fitted.hmm.means) / deviations)
+    below = ndtr((fitted.coming(coming, read)[:, None, :] - fitted.hmm.means) / deviations)
     result: FloatArray = np.einsum("nk,nkv->nv", weights, below)
     return result
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,6 +183,18 @@ def test_next_probabilities_and_durations_follow_the_chain() -> None:
         assert expected * (1.0 - model.transitions[state, state]) == pytest.approx(1.0, rel=1e-12)
 
 
+def test_a_sticky_filter_is_that_of_a_chain_which_leaves_more_seldom() -> None:
+    """Of (1 - s) A + s I; what comes next and how long stays last are told by A itself."""
+    model, x = drawn_model(11), drawn_rows(12, 40)
+    sticky, slow = replace(model, stickiness=0.4), replace(model, transitions=0.6 * model.transitions + 0.4 * np.eye(3))
+    assert sticky.filter(x) == pytest.approx(slow.filter(x), abs=1e-12)
+    assert not np.allclose(sticky.filter(x), model.filter(x), atol=1e-3)
+    posterior = sticky.filter(x)
+    assert sticky.held_probabilities(posterior) == pytest.approx(posterior @ slow.transitions, abs=1e-12)
+    assert sticky.next_probabilities(posterior) == pytest.approx(posterior @ model.transitions, abs=1e-12)
+    assert sticky.expected_duration.tolist() == model.expected_duration.tolist()
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), size=st.floats(0.0, 1e6), k=st.integers(2, 5))
 def test_probabilities_stay_probabilities_far_from_every_state(seed: int, size: float, k: int) -> None:
@@ -215,7 +228,8 @@ def test_json_keeps_every_bit(seed: int, k: int, d: int) -> None:
         ("covariances", [[[1.0, 2.0], [2.0, 1.0]]] * 3, "positive definite"),
         ("covariances", [[[1.0, 0.5], [0.4, 1.0]]] * 3, "positive definite"),
         ("start", ["a", "b", "c"], "retrain"),
-        ("format", "hmm-2", "retrain"),
+        ("format", "hmm-1", "retrain"),
+        ("stickiness", 1.0, "stickiness"),
         ("surprise", 1, "retrain"),
     ],
 )

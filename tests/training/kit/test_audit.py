@@ -21,7 +21,7 @@ from models.sessions import windows
 from models.states import States
 from models.tabular import FittedTier
 from tests.models.trained import SPECS, artifact_of
-from tests.training.kit.support import FAST, markets
+from tests.training.kit.support import FAST, closes_alone, markets
 from training.kit import audit_null, audit_plants, paths, regime, walk
 from training.kit.audit import ORDER
 from training.kit.audit_null import Scored, examine, labels_by_lot, no_skill
@@ -118,7 +118,9 @@ def test_a_regime_model_fitted_on_all_days_is_caught(monkeypatch: pytest.MonkeyP
     """The folds test what they were fitted on."""
     assert all(check.passed for check in examine("some_regime", HMM, SERIES, "quick"))
     monkeypatch.setattr(regime, "_known", lambda series, _day: {symbol: len(bars) for symbol, bars in series.items()})
-    assert caught(named(examine("some_regime", HMM, SERIES, "quick"))["walk_isolation"], "tier 22")
+    check = named(examine("some_regime", HMM, SERIES, "quick"))["walk_isolation"]
+    assert caught(check, "tier 22")
+    assert caught(check, "static_mixture, tier 22")
 
 
 def test_a_path_fitted_on_all_days_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +203,14 @@ def test_every_plant_is_found() -> None:
     assert check.counts == {"planted": len(PLANTS), "found": len(PLANTS), "series": 2}
     assert {plant.check for plant in PLANTS} >= {*REQUIRED} - {"planted_leaks"}
     assert {*REQUIRED} <= {*ORDER}
+
+
+def test_plants_are_found_in_closes_alone_too() -> None:
+    """An audit of any model looks for all of them, whatever the bars."""
+    names = list(SERIES)
+    for part in (names[:1], names):
+        bare = {name: closes_alone(bars, slice(None)) if name in part else bars for name, bars in SERIES.items()}
+        assert planted(bare).passed
 
 
 @pytest.mark.parametrize("blind", ["apart", "no_skill", "prefixes", "purge"])

@@ -14,7 +14,6 @@ from feature_mapper.series import Series
 from feature_mapper.typing import DateArray, FloatArray
 from feature_mapper.windows import Values
 from models.manifest import LeakCheck
-from models.sessions import observations
 from models.states import States
 from tests.training.kit.support import markets
 from training.kit.checks import lookback, prefixes, purge, run_checks, target_horizon, truncation
@@ -176,7 +175,7 @@ class Smoothed(States):
 def test_smoothed_regime_is_caught() -> None:
     """Filtered probabilities pass, smoothed ones of the very same states do not."""
     spec = ModelSpec(family="hmm", tiers=(1, 22, 253))
-    honest = fit_states([observations(bars)[1:] for bars in SERIES.values()], spec, Options(states=2, starts=1))
+    honest = fit_states(list(SERIES.values()), spec, Options(states=2, starts=1))
     leak = Smoothed(honest.hmm, honest.habit)
     for tier in (1, 22, 253):
         assert prefixes(SERIES, honest, tier).passed

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.stats import multivariate_normal
 
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray
+from feature_mapper.volatility import garman_klass_variance
 from models import strict_json
 from models.regime import WEIGHTS, RegimeModel
 from models.sessions import observations
@@ -90,34 +92,66 @@ def test_stretches_end_where_a_range_is_missing() -> None:
 
 
 def test_sessions_without_a_range_make_no_state_of_their_own() -> None:
-    """A fit to bars of which a sixth has closes alone is nearly that to the others; with a floor as their range not."""
-    bare = {name: closes_alone(bars, slice(0, len(bars) // 6)) for name, bars in SERIES.items()}
-    fitted = fit_states([observations(bars)[1:] for bars in bare.values()], SPEC, OPTIONS)
-    rest = fit_states([observations(bars)[len(bars) // 6 :] for bars in SERIES.values()], SPEC, OPTIONS)
-    floored = [np.nan_to_num(observations(bars)[1:], nan=-11.5) for bars in bare.values()]
-    assert fitted.hmm.means == pytest.approx(rest.hmm.means, abs=0.02)
-    assert fitted.habit == rest.habit
-    assert fit_states(floored, SPEC, OPTIONS).habit.usual < fitted.habit.usual - 1
+    """A fit to bars of which a sixth has closes alone is that to the others; with tiny ranges it is not."""
+    part = {name: slice(0, len(bars) // 6) for name, bars in SERIES.items()}
+    fitted = fit_states([closes_alone(bars, part[name]) for name, bars in SERIES.items()], SPEC, OPTIONS)
+    rest = fit_states([bars[len(bars) // 6 - 1 :] for bars in SERIES.values()], SPEC, OPTIONS)
+    assert fitted.habit.usual == rest.habit.usual
+    assert fitted.habit.variety == pytest.approx(rest.habit.variety, rel=1e-12)
+    assert fitted.hmm.means == pytest.approx(rest.hmm.means, rel=1e-6)
+    assert fitted.hmm.covariances == pytest.approx(rest.hmm.covariances, rel=1e-6)
+    tiny = fit_states([narrow(bars, part[name]) for name, bars in SERIES.items()], SPEC, OPTIONS)
+    assert tiny.habit.usual < fitted.habit.usual - 0.5
+    assert tiny.hmm.means != pytest.approx(fitted.hmm.means, abs=0.1)
+
+
+def narrow(bars: Bars, part: slice) -> Bars:
+    """Return bars of which some have hardly a range, and no night before it."""
+    high, low, opened, close = (getattr(bars, name).copy() for name in ("high", "low", "open", "close"))
+    close[part] = close[part.start]
+    opened[part], high[part], low[part] = close[part], close[part] * (1 + 1e-6), close[part]
+    return replace(bars, open=opened, high=high, low=low, close=close)
 
 
 def test_a_habit_is_the_mean_of_symbols_and_what_sessions_differ_by() -> None:
-    """By hand, from windows of 21 sessions; a symbol counts once, however long it is."""
-    fitted = fit_states([observations(bars)[1:] for bars in SERIES.values()], SPEC, OPTIONS)
+    """By hand, from windows of 21 sessions before each; a symbol counts once, however long it is."""
+    habit = fit_states(list(SERIES.values()), SPEC, OPTIONS).habit
     logs = [observations(bars)[1:, 1] for bars in SERIES.values()]
-    assert fitted.habit.usual == pytest.approx(np.mean([values.mean() for values in logs]))
-    squares = []
+    assert habit.usual == pytest.approx(np.mean([values.mean() for values in logs]))
+    squares, nights = [], []
     for values in logs:
         for at in range(len(values)):
-            window = values[max(at - 20, 0) : at + 1]
-            level = (window.sum() + OPTIONS.weight * fitted.habit.usual) / (len(window) + OPTIONS.weight)
+            window = values[max(at - 21, 0) : at]
+            level = (window.sum() + OPTIONS.weight * habit.usual) / (len(window) + OPTIONS.weight)
             squares.append((values[at] - level) ** 2)
-    assert fitted.habit.variety == pytest.approx(np.sqrt(np.mean(squares)))
-    assert fitted.habit.weight == OPTIONS.weight
+    for bars, values in zip(SERIES.values(), logs, strict=True):
+        nights.append(values - 0.5 * np.log(garman_klass_variance(bars))[1:])
+    assert habit.variety == pytest.approx(np.sqrt(np.mean(squares)))
+    assert habit.night == pytest.approx(np.concatenate(nights).mean())
+    assert habit.weight == OPTIONS.weight
+
+
+def test_sessions_of_one_size_are_refused() -> None:
+    """What would be told apart is rounding."""
+    price = np.full(300, 100.0)
+    flat = Bars(price, price * 1.01, price / 1.01, price, date=dated(SERIES["S0"])[:300])
+    with pytest.raises(SpecError, match="expected sessions of different sizes, found log volatilities within"):
+        fit_states([flat, flat], SPEC, OPTIONS)
+
+
+def test_folds_without_a_range_are_refused() -> None:
+    """There is nothing to score where only the first bars have one."""
+    pooled = np.concatenate([dated(bars)[1:] for bars in SERIES.values()])
+    first, _ = SPLITTER.split(pooled, pooled)
+    starts = {name: int(np.searchsorted(dated(bars), first.first)) for name, bars in SERIES.items()}
+    bare = {name: closes_alone(bars, slice(starts[name], None)) for name, bars in SERIES.items()}
+    with pytest.raises(SpecError, match="expected sessions with a range in the test folds, found none"):
+        losses_of(bare)
 
 
 def test_closes_alone_are_refused() -> None:
     """Before EM is asked, with what to give."""
-    bare = [observations(closes_alone(bars, slice(None)))[1:] for bars in SERIES.values()]
+    bare = [closes_alone(bars, slice(None)) for bars in SERIES.values()]
     with pytest.raises(SpecError, match="expected bars with high above low, found no two of them in a row in 2 series"):
         fit_states(bare, SPEC, OPTIONS)
 
