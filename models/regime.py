@@ -9,6 +9,7 @@ import numpy as np
 from feature_mapper.bars import Bars
 from feature_mapper.typing import DateArray, FloatArray
 from models.answer import RowAnswer
+from models.families.base import FamilyError
 from models.golden import bars_from_json
 from models.manifest import Manifest
 from models.ranges import KnownRanges, strange_bars
@@ -78,6 +79,8 @@ class RegimeModel:
 
     def _read(self, returns: FloatArray, volatility: FloatArray) -> tuple[int, FloatArray]:
         """Return the tier of ready-made observations and the window that it reads, shape (1, width, 2)."""
+        if len(returns) == 0:
+            raise FamilyError("expected observations, found none; send at least one return and its volatility")
         tier = self._bars[tier_at(self._bars, len(returns) + 1)]
         return tier, observed(returns, volatility)[None, -max(tier - 1, 1) :]
 

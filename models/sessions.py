@@ -5,7 +5,6 @@ taken relative to the `Habit` of the sessions before it in the window that is re
 pooled symbols tell a bond fund from a coin, and neither ever changes its regime.
 """
 
-import math
 from typing import Final
 
 import msgspec
@@ -19,11 +18,6 @@ from models.scale import FLOOR
 
 LEAST: Final = FLOOR**0.5
 """Least volatility of a session, in log return."""
-
-
-LARGEST_RATIO: Final = math.sqrt(1.0 + 1.0 / (1.5 - 2.0 * math.log(2.0)))
-"""Of a session's volatility, 3.13: a night g and a range h give a return of g + h at most, and the variance is at least
-``g^2 + (1.5 - 2 log 2) h^2``."""
 
 
 class Habit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,7 +77,8 @@ def observations(bars: Bars) -> FloatArray:
     """Return the log return over the session's volatility, and the log of that volatility, of each bar, shape (n, 2).
 
     The volatility is the root of the Garman-Klass variance plus the squared overnight gap. As the return is made of the
-    same gap and a move inside the same range, it is at most `LARGEST_RATIO` of it: what is wild is in the volatility.
+    same gap g and a move inside the same range h, it is at most 3.13 of it (g + h over the root of
+    ``g^2 + (1.5 - 2 log 2) h^2``): what is wild is in the volatility.
 
     A row of NaN is a bar that tells nothing: the first one, which has no bar before it, and one whose high is its low.
     Where closes alone were recorded every bar is such a one, and as zeros they would make a state of their own.
@@ -114,6 +109,8 @@ def windows(bars: Bars, tier: int, rows: int) -> FloatArray:
         More rows than bars are asked for.
 
     """
+    if rows > len(bars):
+        raise ValueError(f"expected at most {len(bars)} rows, as many as bars, found {rows}; ask for fewer")
     if tier == 1:
         last = bars.tail(rows)
         size = 0.5 * np.log(np.maximum(garman_klass_variance(last), FLOOR))

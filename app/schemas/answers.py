@@ -265,19 +265,20 @@ class LastStep(Struct, frozen=True):
     """What the last bar changed: probabilities are proportional to expected * exp(log_likelihood)."""
 
     log_return: Annotated[
-        float | None, Meta(description="Of the last close from the one before; null: one bar alone, or no range.")
+        float | None,
+        Meta(description="Of the last close from the one before; null: answered by one bar alone, or no range."),
     ]
     volatility: Annotated[
         float | None,
         Meta(
-            description="Root of the last bar's Garman-Klass variance plus squared overnight gap, which one bar alone "
-            "has not; null: its high is its low."
+            description="Root of the last bar's Garman-Klass variance plus squared overnight gap; by one bar alone "
+            "that of its range, judged with the mean night; null: its high is its low."
         ),
     ]
     usual_volatility: Annotated[
         float, Meta(description="Of the sessions before, and of all symbols: wild and calm are relative to it.")
     ]
-    expected: Annotated[RegimeProbabilities, Meta(description="Before the last bar: where the filter stood.")]
+    expected: Annotated[RegimeProbabilities, Meta(description="Those of the session before, a step of the filter on.")]
     log_likelihood: RegimeLikelihoods
     probabilities: Annotated[RegimeProbabilities, Meta(description="After it: those of the answer.")]
 

@@ -76,29 +76,16 @@ def _gaussian(columns: Sequence[FloatArray], mean: Sequence[float], lower: Seque
     return constant - 0.5 * squares
 
 
-def posteriors(log_density: FloatArray, start: FloatArray, transitions: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Run the recursion over one sequence.
-
-    Returns
-    -------
-    FloatArray of shape (n, k)
-        Filtered state probabilities; row t knows observations 0 to t.
-    FloatArray of shape (n,)
-        Log density of each observation given those before it; their sum is the log likelihood of the sequence.
-
-    """
-    density, peak = _scaled(log_density)
-    rows, totals = [], []
-    for posterior, total in _recursion(start.tolist(), transitions, density.T.tolist()):
-        rows.append(posterior)
-        totals.append(total)
-    return np.array(rows).reshape(-1, len(start)), np.log(np.array(totals)) + peak
+def posteriors(log_density: FloatArray, start: FloatArray, transitions: FloatArray) -> FloatArray:
+    """Run the recursion over one sequence, of log densities of shape (k, n); row t of (n, k) knows rows 0 to t."""
+    rows = list(_recursion(start.tolist(), transitions, _scaled(log_density).T.tolist()))
+    return np.array(rows).reshape(-1, len(start))
 
 
 def window_posteriors(log_density: FloatArray, start: FloatArray, transitions: FloatArray) -> FloatArray:
     """Return filtered probabilities at the end of windows, of log densities of shape (k, width, n), shape (n, k)."""
     k, width, count = log_density.shape
-    density = _scaled(log_density.reshape(k, -1))[0].reshape(log_density.shape)
+    density = _scaled(log_density.reshape(k, -1)).reshape(log_density.shape)
     if count <= FEW_WINDOWS:
         one_by_one = (density[:, :, i].T.tolist() for i in range(count))
         last = [_last(_recursion(start.tolist(), transitions, steps)) for steps in one_by_one]
@@ -108,23 +95,23 @@ def window_posteriors(log_density: FloatArray, start: FloatArray, transitions: F
     return np.stack(_last(_recursion(begin, transitions, steps)), axis=1)
 
 
-def _scaled(log_density: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return densities relative to the largest of their row, and the log of that one."""
-    peak = np.maximum.reduce(log_density, axis=0)
-    return np.exp(log_density - peak), peak
+def _scaled(log_density: FloatArray) -> FloatArray:
+    """Return densities relative to the largest of their row."""
+    density: FloatArray = np.exp(log_density - np.maximum.reduce(log_density, axis=0))
+    return density
 
 
 def _recursion(
     start: Sequence[Value], transitions: FloatArray, densities: Iterable[Sequence[Value]]
-) -> Iterator[tuple[list[Value], Value]]:
-    """Yield posterior and total of each step."""
+) -> Iterator[list[Value]]:
+    """Yield the posterior of each step."""
     into = transitions.T.tolist()  # into[j][i]: from state i into state j
     predicted = start
     for density in densities:
         joint = [before * likely for before, likely in zip(predicted, density, strict=True)]
         total = _sum(joint)
         posterior = [part / total for part in joint]
-        yield posterior, total
+        yield posterior
         predicted = [_sum([share * p for share, p in zip(posterior, column, strict=True)]) for column in into]
 
 
@@ -136,8 +123,8 @@ def _sum(parts: Sequence[Value]) -> Value:
     return total
 
 
-def _last(steps: Iterator[tuple[list[Value], Value]]) -> list[Value]:
-    posterior, _ = next(steps)
-    for posterior, _ in steps:  # noqa: B007  the last one is the result
+def _last(steps: Iterator[list[Value]]) -> list[Value]:
+    posterior = next(steps)
+    for posterior in steps:  # noqa: B007  the last one is the result
         pass
     return posterior

@@ -17,9 +17,6 @@ MIN_TRANSITION: Final = 1e-12
 LARGEST_OBSERVATION: Final = 1e100
 """Beyond this the square of an observation may not be a number any more."""
 
-AT_ONCE: Final = 1024
-"""Windows whose densities are held at a time: of a year and three states, 6 MiB."""
-
 ROUNDING: Final = 1e-9
 """How far a sum of probabilities may lie from 1."""
 
@@ -126,7 +123,7 @@ class GaussianHmm:
             Not d columns, or a value that is infinite or beyond `LARGEST_OBSERVATION`.
 
         """
-        return posteriors(self._log_densities(x), self.start, self._held)[0]
+        return posteriors(self._log_densities(x), self.start, self._held)
 
     def filter_windows(self, windows: FloatArray) -> FloatArray:
         """Return what `filter` says last of each window, shape (n, width, d) to (n, k).
@@ -142,21 +139,9 @@ class GaussianHmm:
         n, width, d = windows.shape
         if width < 1:
             raise FamilyError("expected windows of at least 1 row, found none; send observations")
-        parts = [np.empty((0, len(self.start)))]
-        for block in np.split(windows, range(AT_ONCE, n, AT_ONCE)):
-            steps = np.ascontiguousarray(block.transpose(1, 0, 2)).reshape(-1, d)
-            density = self._log_densities(steps).reshape(len(self.start), width, len(block))
-            parts.append(window_posteriors(density, self.start, self._held))
-        return np.concatenate(parts)
-
-    def predictive_loglik(self, x: FloatArray) -> FloatArray:
-        """Return the log density of each row given the rows before it, by the chain without stickiness, shape (n,).
-
-        For comparison with other densities of the same observations (higher is better); NaN where a row has no
-        observed cell, as there is nothing to score.
-        """
-        scores = posteriors(self._log_densities(x), self.start, self.transitions)[1]
-        return np.where(np.isnan(x).all(axis=1), np.nan, scores)
+        steps = np.ascontiguousarray(windows.transpose(1, 0, 2)).reshape(-1, d)
+        density = self._log_densities(steps).reshape(len(self.start), width, n)
+        return window_posteriors(density, self.start, self._held)
 
     def next_probabilities(self, posterior: FloatArray) -> FloatArray:
         """Return the probabilities of the next session's states after ``posterior``, both of shape (n, k)."""

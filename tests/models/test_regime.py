@@ -110,8 +110,9 @@ def test_one_bar_has_a_range_and_no_return() -> None:
 
 def test_window_of_no_observations_is_refused() -> None:
     """There is nothing to judge."""
-    with pytest.raises(FamilyError, match="at least 1 row"):
-        model().answer_observations(np.array([]), np.array([]))
+    for asked in (model().answer_observations, model().explain_observations):
+        with pytest.raises(FamilyError, match="expected observations, found none; send at least one return"):
+            asked(np.array([]), np.array([]))
 
 
 def vector(named: object) -> FloatArray:
@@ -153,6 +154,7 @@ def test_a_step_by_hand() -> None:
     assert isinstance(path, list)
     assert isinstance(step, dict)
     yesterday = vector(path[-2]["probabilities"])
+    assert not np.allclose(fitted.held_probabilities(yesterday[None]), yesterday @ fitted.transitions, atol=1e-3)
     assert vector(step["expected"]) == pytest.approx(fitted.held_probabilities(yesterday[None])[0], abs=1e-12)
     level, spread = model()._states.habit.of(windows(STRANGER, TIERS[-1], 1)[0, :-1, 1])
     assert step["usual_volatility"] == pytest.approx(np.exp(level))

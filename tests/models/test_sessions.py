@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from feature_mapper.bars import Bars
 from feature_mapper.typing import FloatArray
 from feature_mapper.volatility import garman_klass_variance, session_variance
-from models.sessions import LARGEST_RATIO, LEAST, Habit, observations, observed, windows, windows_of
-from models.states import relative
+from models.sessions import LEAST, Habit, observations, observed, windows, windows_of
+from models.states import in_spreads
 from tests.models.trained import STRANGER
 from tests.training.kit.support import closes_alone, market
+
+LARGEST_RATIO = np.sqrt(1.0 + 1.0 / (1.5 - 2.0 * np.log(2.0)))
+"""Of a return to its volatility: 3.13."""
 
 HABIT = Habit(usual=-4.4, variety=0.5, weight=30.0, night=0.1)
 
@@ -138,5 +141,12 @@ def test_relative_sessions_know_no_symbol(seed: int, shift: float, stretch: floa
     nothing = Habit(usual=0.0, variety=1.0, weight=1e-9, night=0.0)
     seen = np.stack([drawn(seed, (252,)), drawn(seed + 1, (252,))], axis=1)
     other = np.stack([seen[:, 0], stretch * seen[:, 1] + shift], axis=1)
-    one, two = (relative(values, *nothing.of(values[:, 1])) for values in (seen, other))
-    assert one == pytest.approx(two, abs=1e-5)
+    one, two = (in_spreads(values, *nothing.before(values[:, 1])) for values in (seen, other))
+    assert one[5:] == pytest.approx(two[5:], rel=1e-4, abs=1e-4)  # the first ones have hardly anything before them
+
+
+def test_more_rows_than_bars_are_refused() -> None:
+    """In every tier, with how many there are."""
+    for tier in (1, 3):
+        with pytest.raises(ValueError, match="expected at most 5 rows, as many as bars, found 9; ask for fewer"):
+            windows(STRANGER[:5], tier, 9)

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from models.families.base import FamilyError
 from models.regime import WEIGHTS
 from models.sessions import observations, windows
-from models.states import States, relative
+from models.states import States, in_spreads
 from tests.models.trained import STRANGER, TIERS, artifact_of
 
 
@@ -23,8 +23,18 @@ def test_the_filter_reads_each_session_relative_to_the_habit_before_it() -> None
     """As the hidden Markov model of the rows, each relative to those before it, one window at a time."""
     fitted, read = states(), windows(STRANGER, TIERS[-1], 5)
     for posterior, window in zip(fitted.filter(read), read, strict=True):
-        seen = relative(window, *fitted.habit.before(window[:, 1]))
+        seen = in_spreads(window, *fitted.habit.before(window[:, 1]))
         assert posterior.tobytes() == fitted.hmm.filter(seen)[-1].tobytes()
+
+
+def test_windows_are_worked_off_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whatever size, none at all included: the bits are the same."""
+    fitted, read = states(), windows(STRANGER, TIERS[-1], 50)
+    whole = fitted.filter(read)
+    for at_once in (1, 7, 50):
+        monkeypatch.setattr("models.states.AT_ONCE", at_once)
+        assert fitted.filter(read).tobytes() == whole.tobytes()
+    assert fitted.filter(read[:0]).shape == (0, len(fitted.hmm.states))
 
 
 def test_a_bar_alone_is_given_the_mean_night() -> None:
@@ -67,13 +77,13 @@ def test_json_keeps_every_bit() -> None:
 
 @pytest.mark.parametrize(
     "habit",
-    [{"variety": 0.0}, {"weight": -1.0}, {"weight": 0.0}, {"usual": 1e300}],
+    [{"variety": 0.0}, {"weight": -1.0}, {"weight": 0.0}, {"usual": 1e300}, {"night": 1e300}],
 )
 def test_habits_that_are_none_are_refused(habit: dict[str, float]) -> None:
     """Numbers that would divide by nothing."""
     fitted = states()
     kept = json.loads(fitted.dump())
-    with pytest.raises(FamilyError, match="expected finite habits"):
+    with pytest.raises(FamilyError, match="expected habits within"):
         States.load(json.dumps({**kept, "habit": {**kept["habit"], **habit}}).encode())
 
 

@@ -24,7 +24,7 @@ SPECS = {
     "lightgbm_volatility": ModelSpec(family="lightgbm", parameters=FAST, tiers=TIERS, features="relative"),
     "random_forest_return": replace(FOREST, families=("candle", "returns", "volume", "calendar")),
     "random_forest_risk": replace(FOREST, class_weight="balanced"),
-    "hmm_regime": ModelSpec(family="hmm", tiers=TIERS, options={"states": 2, "starts": 1}),
+    "hmm_regime": ModelSpec(family="hmm", tiers=TIERS, options={"states": 2, "starts": 1, "stickiness": 0.5}),
 }
 TABULAR = tuple(name for name in SPECS if name != "hmm_regime")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from feature_mapper.bars import Bars
 from feature_mapper.typing import BoolArray, FloatArray
 from models.sessions import observations, windows
-from models.states import States, relative
+from models.states import States, in_spreads
 from skill.fits import regimes as fits
 from skill.fits.rows import known, learnt_by, sequence_rows
 from skill.regimes import duration
@@ -27,7 +27,7 @@ from training.kit.spec import ModelSpec
 from training.kit.splits import Fold
 
 SPEC = ModelSpec(family="hmm", tiers=(1, 22))
-OPTIONS = Options(starts=1)
+OPTIONS = Options(starts=1, stickiness=0.5)
 TIER = max(SPEC.tiers)
 SERIES = {name: market(1400, seed, name) for seed, name in enumerate(("AAA", "BBB", "CCC"))}
 SCHEDULE = Schedule(groups=2)
@@ -96,9 +96,9 @@ def test_a_loss_is_the_density_of_the_coming_session(models: list[States]) -> No
         bars = SERIES[("AAA", "BBB", "CCC")[rows.symbol[fold.test[row]]]]
         at = int(np.searchsorted(dated(bars), rows.date[fold.test[row]]))
         seen = observations(bars)[at - TIER + 2 : at + 2]
-        inside = relative(seen[:-1], *models[0].habit.before(seen[:-1, 1]))
+        inside = in_spreads(seen[:-1], *models[0].habit.before(seen[:-1, 1]))
         level, spread = models[0].habit.of(seen[:-1, 1])
-        density = models[0].hmm.log_likelihoods(relative(seen[-1:], level, spread))[0] - np.log(spread)
+        density = models[0].hmm.log_likelihoods(in_spreads(seen[-1:], level, spread))[0] - np.log(spread)
         model = models[0].hmm
         for name, shares in (
             ("loss", model.next_probabilities(model.filter(inside)[-1:])[0]),

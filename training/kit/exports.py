@@ -49,7 +49,10 @@ def _stats(fitted: States) -> bytes:
 
 
 def _regimes(fitted: States, series: Mapping[str, Bars], width: int) -> bytes:
-    """Filtered regimes, each from the ``width`` bars up to its day at most: what the service would have said."""
+    """Filtered regimes, each from the ``width`` bars up to its day at most.
+
+    From the first ``width`` bars on that is what the service says; with fewer it reads a shorter tier.
+    """
     rows = [["symbol", "date", "regime", *(f"probability_{state}" for state in fitted.hmm.states)]]
     for symbol, bars in series.items():
         if bars.date is None or len(bars) < 2:  # a return needs two bars

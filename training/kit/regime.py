@@ -19,7 +19,7 @@ from models.families.hmm import log_densities
 from models.manifest import Score, Target, TierManifest
 from models.regime import WEIGHTS
 from models.sessions import Habit, observations, windows, windows_of
-from models.states import States, relative
+from models.states import States, in_spreads
 from models.typing import JsonObject
 from models.vitals import of_tier
 from training.kit import plots
@@ -133,7 +133,7 @@ def fit_states(series: Sequence[Bars], spec: ModelSpec, options: Options) -> Sta
     width = max(spec.tiers[-1] - 1, 1)
     before = [windows_of(sequence[:-1, 1], width, len(sequence)) for sequence in seen]
     habit = _habit(series, seen, before, options.weight)
-    related = [relative(sequence, *habit.of(read)) for sequence, read in zip(seen, before, strict=True)]
+    related = [in_spreads(sequence, *habit.of(read)) for sequence, read in zip(seen, before, strict=True)]
     stretches = [stretch for sequence in related for stretch in unbroken(sequence) if len(stretch) > 1]
     if not stretches:
         raise _no_ranges(len(series))
@@ -265,7 +265,7 @@ def transformed(coming: FloatArray, read: FloatArray, weights: FloatArray, fitte
     from scipy.special import ndtr
 
     deviations = np.sqrt(np.diagonal(fitted.hmm.covariances, axis1=1, axis2=2))
-    below = ndtr((fitted.coming(coming, read)[:, None, :] - fitted.hmm.means) / deviations)
+    below = ndtr((fitted.following(coming, read)[:, None, :] - fitted.hmm.means) / deviations)
     result: FloatArray = np.einsum("nk,nkv->nv", weights, below)
     return result
 

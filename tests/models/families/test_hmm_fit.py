@@ -16,6 +16,7 @@ from models.families._hmm_filter import log_densities
 from models.families._hmm_model import canonical_order
 from models.families.base import FamilyError
 from models.families.hmm import GaussianHmm, fit, load
+from tests.models.families.test_hmm import predictive
 
 STARTS = 3
 
@@ -139,7 +140,7 @@ def test_the_likeliest_start_is_kept(model: GaussianHmm, markets: tuple[Market, 
     assert kept is not None
     assert kept == max(score for score in scores if score is not None)
     # hmmlearn scores with the start distribution it fitted, two rows of 1500; hence the tolerance of a few nats.
-    total = sum(float(model.predictive_loglik(market.x).sum()) for market in markets)
+    total = sum(float(predictive(model, market.x).sum()) for market in markets)
     assert total == pytest.approx(kept, abs=10.0)
     assert model.record.converged
     assert all(1.0 <= figure < 1e3 for figure in model.record.condition)

@@ -15,7 +15,7 @@ from feature_mapper.typing import DateArray
 from feature_mapper.volatility import garman_klass_variance
 from models import strict_json
 from models.regime import WEIGHTS, RegimeModel
-from models.sessions import observations
+from models.sessions import observations, windows
 from models.states import States
 from models.tasks.regime import REGIMES
 from tests.models.trained import artifact_of
@@ -27,7 +27,7 @@ from training.kit.regime import Densities, Options, _known, _purge_check, _windo
 from training.kit.spec import ModelSpec, SpecError
 from training.kit.splits import Fold, PurgedWalkForward
 
-OPTIONS = Options(states=2, starts=1)
+OPTIONS = Options(states=2, starts=1, stickiness=0.5)
 SPEC = ModelSpec(family="hmm", tiers=(1, 22))
 SPLITTER = PurgedWalkForward(folds=2)
 SERIES = {"S0": market(500, 1, "S0"), "S1": market(500, 2, "S1")[200:]}
@@ -69,6 +69,22 @@ def test_rivals_by_scipy(losses: Densities) -> None:
     bars = SERIES["S0"]
     at = np.searchsorted(dated(bars), losses.date[mine])
     assert losses.rivals["single_gaussian"][mine] == pytest.approx(-gaussian.logpdf(observations(bars)[at + 1]))
+
+
+def test_a_loss_is_the_density_of_the_coming_session(losses: Densities) -> None:
+    """Of the first fold, from a fit to what it knew: the filter of a window, a step on by the chain."""
+    pooled = np.concatenate([dated(bars)[1:] for bars in SERIES.values()])
+    first, _ = SPLITTER.split(pooled, pooled)
+    known = _known(SERIES, pooled[first.train].max())
+    states = fit_states([SERIES[name][:count] for name, count in known.items() if count > 1], SPEC, OPTIONS)
+    bars = SERIES["S0"]
+    for row in np.flatnonzero((losses.symbol == 0) & (losses.date <= first.last))[[0, 5, -1]]:
+        stop = int(np.searchsorted(dated(bars), losses.date[row])) + 1
+        read, coming = windows(bars[:stop], 22, 1), observations(bars)[stop : stop + 1]
+        density = np.exp(states.log_densities(coming, read)[0])
+        now = states.filter(read)[0]
+        assert losses.tiers[22][row] == pytest.approx(-np.log(now @ states.hmm.transitions @ density), rel=1e-9)
+        assert losses.naive[22][row] == pytest.approx(-np.log(states.hmm.start @ density), rel=1e-9)
 
 
 def test_symbol_without_a_bar_at_the_border_leaks_none() -> None:
