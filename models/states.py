@@ -1,4 +1,4 @@
-"""The states of a regime model: a hidden Markov model of sessions, each seen relative to the habit of its window."""
+"""The states of a regime model: a hidden Markov model of sessions, each relative to the habit of those before."""
 
 import math
 from dataclasses import dataclass

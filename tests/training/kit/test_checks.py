@@ -14,8 +14,8 @@ from feature_mapper.series import Series
 from feature_mapper.typing import DateArray, FloatArray
 from feature_mapper.windows import Values
 from models.manifest import LeakCheck
-from models.states import States
 from tests.training.kit.support import markets
+from training.kit.audit_plants import Smoothed
 from training.kit.checks import lookback, prefixes, purge, run_checks, target_horizon, truncation
 from training.kit.panel import build
 from training.kit.questions.registry import QUESTIONS
@@ -157,19 +157,6 @@ def test_understated_horizon_is_caught_by_the_check_of_targets() -> None:
     """A five-day label that claims one day passes the purge; the check of the target is what finds it."""
     short = Target("risk_class", RISK.definition, 1, risk_class)
     assert not target_horizon(SERIES, short).passed
-
-
-class Smoothed(States):
-    """A regime model that answers as hmmlearn's ``predict_proba`` does: by all bars, later ones included."""
-
-    def filter(self, windows: FloatArray) -> FloatArray:
-        """Forward as it should be, then backward over what comes after."""
-        forward = States.filter(self, windows)
-        smooth, transitions = forward.copy(), self.hmm.transitions
-        for day in range(len(windows) - 2, -1, -1):
-            ahead = forward[day] @ transitions
-            smooth[day] = forward[day] * (transitions @ (smooth[day + 1] / ahead))
-        return smooth
 
 
 def test_smoothed_regime_is_caught() -> None:
